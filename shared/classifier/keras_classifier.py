@@ -1,0 +1,101 @@
+"""A loaded model behind one interface: uint8 pictures in, probabilities out, by a compiled function."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from shared.classifier.labels import Label
+from shared.classifier.predictions import ModelVersion
+from shared.classifier.preprocess import Batch, Preprocessing
+from shared.errors import ExplanationUnsupportedError, LabelsMismatchError, ModelOutputError
+
+Floats = npt.NDArray[np.float32]
+
+
+class KerasClassifier:
+    """A Keras model with everything that belongs to its answers: labels, preprocessing and version."""
+
+    def __init__(
+        self, model: keras.Model, preprocessing: Preprocessing, labels: Sequence[Label], version: ModelVersion
+    ) -> None:
+        """Wrap a model whose output is (n, classes) probabilities, the classes in the order of `labels`.
+
+        Raises LabelsMismatchError where there are more or fewer labels than classes.
+        """
+        if model.output_shape != (None, len(labels)):
+            raise LabelsMismatchError(
+                f"The model answers with shape {model.output_shape}, and there are {len(labels)} labels.",
+                "Give one label for each class, in the order of the model's outputs.",
+            )
+        self.preprocessing = preprocessing
+        self.labels = labels
+        self.version = version
+        self._dense, self._run = _compile(model, preprocessing)
+
+    def warm_up(self) -> None:
+        """Trace the compiled function and answer one grey picture, so that no real one waits for either.
+
+        Raises ModelOutputError where the answer is not made of probabilities.
+        """
+        grey = np.full((1, self.preprocessing.height, self.preprocessing.width, 3), 128, np.uint8)
+        probabilities = self.predict(grey)
+        if not ((probabilities >= 0) & (probabilities <= 1)).all():
+            raise ModelOutputError(
+                f"The model answers with numbers from {probabilities.min():.3g} to {probabilities.max():.3g}.",
+                "Let it end in a softmax, so that it answers with probabilities.",
+            )
+
+    def predict(self, batch: Batch) -> Floats:
+        """Return probabilities of shape (n, classes) for n preprocessed pictures; n may differ from call to call."""
+        return self._run(batch)["probabilities"].numpy()  # type: ignore[no-any-return]
+
+    def predict_with_features(self, batch: Batch) -> tuple[Floats, Floats]:
+        """Return the probabilities and, of the same pass, the last feature maps, shape (n, rows, columns, channels).
+
+        Raises ExplanationUnsupportedError where the network does not end as class activation maps need it.
+        """
+        if self._dense is None:
+            raise ExplanationUnsupportedError(
+                "This model cannot be explained: it does not end in global average pooling and one dense layer.",
+                "Ask for an answer without an explanation.",
+            )
+        outputs = self._run(batch)
+        return outputs["probabilities"].numpy(), outputs["features"].numpy()
+
+    @cached_property
+    def class_weights(self) -> Floats:
+        """The last dense layer's weights, shape (channels, classes): what each feature map says for each class."""
+        if self._dense is None:
+            return np.empty((0, len(self.labels)), np.float32)
+        return np.asarray(self._dense.kernel)
+
+
+def _compile(model: keras.Model, preprocessing: Preprocessing) -> tuple[Any, Any]:
+    """Return the model's last dense layer, if it allows class activation maps, and its compiled function.
+
+    `model.predict` sets up a data pipeline at each call; a function traced once, for any number of pictures of this
+    size, does nothing but the arithmetic.
+    """
+    dense, features = _explainable_end(model)
+    outputs = keras.Model(model.inputs, {"probabilities": model.outputs[0]} | ({"features": features} if dense else {}))
+    mean, deviation = np.float32(preprocessing.scaling.mean), np.float32(preprocessing.scaling.deviation)
+    pictures = tf.TensorSpec((None, preprocessing.height, preprocessing.width, 3), tf.uint8)
+
+    def run(batch: Any) -> Any:  # noqa: ANN401 - TensorFlow has no types
+        return outputs((tf.cast(batch, tf.float32) - mean) / deviation, training=False)
+
+    return dense, tf.function(run, input_signature=[pictures])
+
+
+def _explainable_end(model: keras.Model) -> tuple[Any, Any]:
+    """Return the dense layer and the feature maps of a network that ends in pooling (dropout) and dense."""
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.Dropout)]
+    match layers[-2:]:
+        case [keras.layers.GlobalAveragePooling2D() as pooling, keras.layers.Dense() as dense]:
+            return dense, pooling.input
+    return None, None

@@ -1,0 +1,106 @@
+"""Which model answers: InceptionV3, the offline model, or a user's own; loaded, and named in every answer."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.classifier.labels import imagenet_labels, read_labels
+from shared.classifier.predictions import ModelVersion
+from shared.classifier.preprocess import EFFICIENTNET_LITE0, INCEPTION_V3, SCALINGS, Preprocessing
+from shared.errors import ModelOptionsError, WeightsUnavailableError
+
+if TYPE_CHECKING:
+    import keras
+
+    from shared.classifier.keras_classifier import KerasClassifier
+
+# TensorFlow takes seconds to import. What needs it is imported inside the functions below, so that a process that only
+# names models, checks options or decodes pictures never pays for it.
+
+MODEL_NAMES = ("auto", "inception_v3", "efficientnet_lite0")
+
+_log = logging.getLogger(__name__)
+
+
+def load(
+    model: str = "auto", *, weights: str | None = None, labels: Path | None = None, scaling: str | None = None
+) -> "KerasClassifier":
+    """Load a classifier, which the caller then warms up.
+
+    `model` is one of MODEL_NAMES or the path of a `.keras` file. "auto" is InceptionV3 where its weights are given,
+    cached or can be fetched, and otherwise the offline model, which a warning in the log says. `weights` replaces a
+    named model's published weights by a file or an http(s) address. A `.keras` file needs `labels` (a text file, one
+    label a line) and `scaling` (a key of SCALINGS).
+
+    Raises ModelOptionsError, before anything slow, for options that do not go together, and the other kinds of
+    ModelError for models that cannot be had.
+    """
+    if model.endswith(".keras"):
+        return _load_own(Path(model).expanduser(), weights, labels, scaling)
+    if model not in MODEL_NAMES:
+        raise ModelOptionsError(
+            f"There is no model {model!r}.", f"Choose one of {', '.join(MODEL_NAMES)}, or give a .keras file."
+        )
+    if labels or scaling:
+        raise ModelOptionsError(
+            f"The model {model} brings its own labels and scaling.",
+            "Leave them out, or give a .keras file as the model.",
+        )
+    if model == "efficientnet_lite0":
+        return _load_efficientnet_lite0(weights)
+    try:
+        return _load_inception_v3(weights)
+    except WeightsUnavailableError as error:
+        if model == "inception_v3" or weights:
+            raise
+        _log.warning(
+            "%s\nThe offline model, efficientnet_lite0, answers instead. To have InceptionV3, ask for inception_v3 by "
+            "name: what to do is said then.",
+            error.detail,
+        )
+        return _load_efficientnet_lite0(None)
+
+
+def _load_inception_v3(weights: str | None) -> "KerasClassifier":
+    from shared.classifier import inception_v3
+    from shared.classifier.weights import inception_v3_weights, locate
+
+    path = locate(weights, inception_v3.WEIGHTS_SUFFIXES) if weights else inception_v3_weights()
+    return _imagenet_classifier(inception_v3.build(path), path, INCEPTION_V3)
+
+
+def _load_efficientnet_lite0(weights: str | None) -> "KerasClassifier":
+    from shared.classifier import efficientnet_lite0
+    from shared.classifier.weights import locate
+
+    path = locate(weights, (".pth",)) if weights else efficientnet_lite0.packaged_weights()
+    return _imagenet_classifier(efficientnet_lite0.build(path), path, EFFICIENTNET_LITE0)
+
+
+def _load_own(path: Path, weights: str | None, labels: Path | None, scaling: str | None) -> "KerasClassifier":
+    if weights or labels is None or scaling not in SCALINGS:
+        raise ModelOptionsError(
+            f"{path.name} holds its weights, but neither its labels nor how its input is scaled.",
+            f"Give no weights, a file of labels, and a scaling: one of {', '.join(SCALINGS)}.",
+        )
+    texts = read_labels(labels)
+
+    from shared.classifier import own_model
+    from shared.classifier.keras_classifier import KerasClassifier
+
+    model = own_model.build(path)
+    preprocessing = own_model.preprocessing_of(model, SCALINGS[scaling])
+    return KerasClassifier(model, preprocessing, texts, _version(path.stem, path, preprocessing))
+
+
+def _imagenet_classifier(model: "keras.Model", weights: Path, preprocessing: Preprocessing) -> "KerasClassifier":
+    from shared.classifier.keras_classifier import KerasClassifier
+
+    version = _version(model.name, weights, preprocessing)
+    return KerasClassifier(model, preprocessing, imagenet_labels(), version)
+
+
+def _version(model: str, weights: Path, preprocessing: Preprocessing) -> ModelVersion:
+    from shared.classifier.weights import sha256_of
+
+    return ModelVersion(model, sha256_of(weights), "float32", str(preprocessing))
