@@ -60,4 +60,4 @@ def _heat(explanation: Explanation, size: tuple[int, int]) -> Floats:
     spread = float(np.ptp(grid))
     cells = (grid - grid.min()) / spread if spread else np.zeros_like(grid)
     smooth = Image.fromarray(cells).resize(size, Image.Resampling.BICUBIC)
-    return np.clip(np.asarray(smooth), 0, 1)
+    return np.asarray(smooth).clip(0, 1)

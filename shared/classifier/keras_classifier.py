@@ -57,22 +57,25 @@ class KerasClassifier:
     def predict_with_features(self, batch: Batch) -> tuple[Floats, Floats]:
         """Return the probabilities and, of the same pass, the last feature maps, shape (n, rows, columns, channels).
 
-        Raises ExplanationUnsupportedError where the network does not end as class activation maps need it.
+        Raises ExplanationUnsupportedError like `check_explainable`.
         """
-        if self._dense is None:
-            raise ExplanationUnsupportedError(
-                "This model cannot be explained: it does not end in global average pooling and one dense layer.",
-                "Ask for an answer without an explanation.",
-            )
+        self.check_explainable()
         outputs = self._run(batch)
         return outputs["probabilities"].numpy(), outputs["features"].numpy()
 
     @cached_property
     def class_weights(self) -> Floats:
-        """The last dense layer's weights, shape (channels, classes): what each feature map says for each class."""
-        if self._dense is None:
-            return np.empty((0, len(self.labels)), np.float32)
+        """What each feature map says for each class: the dense layer's weights, shape (channels, classes)."""
+        self.check_explainable()
         return np.asarray(self._dense.kernel)
+
+    def check_explainable(self) -> None:
+        """Raise ExplanationUnsupportedError where the network does not end as class activation maps need it."""
+        if self._dense is None:
+            raise ExplanationUnsupportedError(
+                "This model cannot be explained: it does not end in global average pooling and one dense layer.",
+                "Ask for an answer without an explanation.",
+            )
 
 
 def _compile(model: keras.Model, preprocessing: Preprocessing) -> tuple[Any, Any]:
@@ -83,7 +86,8 @@ def _compile(model: keras.Model, preprocessing: Preprocessing) -> tuple[Any, Any
     """
     dense, features = _explainable_end(model)
     outputs = keras.Model(model.inputs, {"probabilities": model.outputs[0]} | ({"features": features} if dense else {}))
-    mean, deviation = np.float32(preprocessing.scaling.mean), np.float32(preprocessing.scaling.deviation)
+    mean = np.asarray(preprocessing.scaling.mean, np.float32)
+    deviation = np.asarray(preprocessing.scaling.deviation, np.float32)
     pictures = tf.TensorSpec((None, preprocessing.height, preprocessing.width, 3), tf.uint8)
 
     def run(batch: Any) -> Any:  # noqa: ANN401 - TensorFlow has no types

@@ -44,8 +44,8 @@ class ModelVersion:
 class Explanation:
     """A class activation map: how much each cell of a coarse grid speaks for `class_index`.
 
-    `grid` has rows of numbers (the class's logit is their mean plus its bias); `region` is the part of the picture that it
-    covers, as fractions of width and height: left, top, right, bottom.
+    `grid` has rows of numbers, whose mean plus the class's bias is its logit; `region` is the part of the picture that
+    it covers, as fractions of width and height: left, top, right, bottom.
     """
 
     class_index: int

@@ -85,7 +85,8 @@ def _probe(address: str) -> None:
     try:
         urllib.request.urlopen(request, timeout=_PROBE_TIMEOUT_S).close()  # noqa: S310
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
+        reason = getattr(error, "reason", error)  # urllib wraps what the socket said
+        reason = getattr(reason, "strerror", None) or reason
         raise WeightsUnavailableError(
             f"{urlsplit(address).netloc} cannot be reached ({reason}).", "Check the network."
         ) from error
