@@ -1,0 +1,48 @@
+"""What the tests share: the sample pictures, real models, and a hub for weights on this machine."""
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from shared.classifier.keras_classifier import KerasClassifier
+from shared.classifier.models import load
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "shared" / "samples"
+FINE_TUNED = ROOT.parent / "shared" / "models" / "image_safety_inception_v3.keras"
+
+needs_fine_tuned_model = pytest.mark.skipif(
+    not FINE_TUNED.exists(), reason=f"no fine-tuned model beside the checkout ({FINE_TUNED.name})"
+)
+
+
+@pytest.fixture(scope="session")
+def offline_classifier() -> KerasClassifier:
+    """The real offline model."""
+    classifier = load("efficientnet_lite0")
+    classifier.warm_up()
+    return classifier
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without a line on stderr for each."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def web_folder(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder and the address under which a real web server serves its files."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield folder, f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
