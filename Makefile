@@ -1,0 +1,106 @@
+# Two commands matter: `make run` and `make test`. Each installs what it needs, once, into .venv.
+# Written for GNU Make 3.81, the one that macOS ships.
+
+SHELL := /bin/sh
+PY := .venv/bin/python
+CODE := shared step1_script
+CONSTRAINTS := shared/constraints.txt
+
+# TensorFlow has packages for Python 3.10 to 3.13; this repository is written for 3.11 and later.
+SUPPORTED := >=3.11,<3.14
+PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
+SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+# uv does the same as pip in a fraction of the time, and finds or fetches a Python where none fits.
+UV := $(shell command -v uv 2>/dev/null)
+ifdef UV
+  CREATE = uv venv --quiet --python "$(or $(PYTHON),$(SUPPORTED))" .venv
+  PREPARE = :
+  INSTALL = uv pip install --python $(PY)
+else
+  CREATE = $(FIND_PYTHON); "$$python" -m venv --without-pip .venv
+  PREPARE = $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null 2>&1 || { $(NO_PIP); }
+  INSTALL = $(PY) -m pip --disable-pip-version-check install
+  QUIETLY = --quiet
+endif
+
+define FIND_PYTHON
+for python in $(PYTHONS) ""; do "$$python" -c "$(SUITABLE)" 2>/dev/null && break; done; \
+	if [ -z "$$python" ]; then \
+		echo "No Python 3.11, 3.12 or 3.13 among: $(PYTHONS)." >&2; \
+		echo "Install one (Debian, Ubuntu: apt-get install python3 python3-venv; macOS: brew install python@3.13)," >&2; \
+		echo "say where it is (make $(MAKECMDGOALS) PYTHON=/path/to/python3.12), or install uv, which brings its own." >&2; \
+		exit 1; \
+	fi
+endef
+
+define NO_PIP
+echo "This Python has no ensurepip, so .venv cannot get pip. On Debian and Ubuntu: apt-get install python3-venv" >&2; \
+	rm -rf .venv; exit 1
+endef
+
+define FAILED
+{ echo "Not everything could be installed; what is there is kept, so run the same command again." >&2; \
+	echo "TensorFlow has packages for Linux (x86-64, ARM; not Alpine) and for Apple silicon." >&2; exit 1; }
+endef
+
+.PHONY: help setup test-setup run test lint types pytest format benchmarks clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*  ## /\1	/p' Makefile | expand -t 14
+
+setup: .venv/run.stamp  ## install what the steps need into .venv
+
+run: setup  ## classify the sample pictures
+	@echo "==> step1_script: shared/samples"
+	@$(PY) -m step1_script.classify shared/samples
+
+test: lint types pytest  ## check style and types, and run every test
+
+lint: test-setup  ## check style
+	@echo "==> ruff"
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+types: test-setup  ## check types
+	@echo "==> mypy"
+	@$(PY) -m mypy $(CODE)
+
+pytest: test-setup  ## run the tests alone
+	@echo "==> pytest"
+	@$(PY) -m pytest
+
+format: test-setup  ## rewrite the code in the house style
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+benchmarks: test-setup  ## measure the numbers that the READMEs quote
+	@echo "==> benchmarks"
+	@$(PY) -m tests.benchmarks
+
+clean:  ## remove everything that make made
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+test-setup: .venv/test.stamp
+
+# A stamp is touched last, so an interrupted installation is taken up again where it was left.
+# TensorFlow goes first and alone: it is most of the download, and the one whose progress is worth seeing.
+.venv/run.stamp: $(PY) step1_script/requirements.txt $(CONSTRAINTS)
+	@echo "==> packages to run (about 650 MB the first time)"
+	@$(PREPARE)
+	@$(INSTALL) --no-deps -c $(CONSTRAINTS) tensorflow || $(FAILED)
+	@$(INSTALL) $(QUIETLY) -r step1_script/requirements.txt || $(FAILED)
+	@touch $@
+
+.venv/test.stamp: .venv/run.stamp tests/requirements.txt shared/requirements-heic.txt
+	@echo "==> packages to test"
+	@$(PREPARE)
+	@$(INSTALL) $(QUIETLY) -r tests/requirements.txt || $(FAILED)
+	@touch $@
+
+# A link: missing also when the Python it points to was upgraded away, and then everything is made anew.
+$(PY):
+	@echo "==> .venv"
+	@rm -rf .venv
+	@$(CREATE)

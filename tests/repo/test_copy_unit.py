@@ -1,0 +1,37 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.repo.checkout import BUILT_STEPS, ROOT, STEPS, copy, inside, section
+
+# What a step must still do once copied away: the arguments to python, and a pattern for what it prints.
+SMOKE = {
+    "step1_script": (
+        ["-m", "step1_script.classify", "--model", "efficientnet_lite0", "shared/samples/cat.jpg"],
+        "tabby|Egyptian cat",
+    ),
+}
+
+
+@pytest.mark.parametrize("step", BUILT_STEPS)
+def test_a_step_runs_from_a_copy_of_just_what_its_page_says(step: str, tmp_path: Path):
+    folders = copy_unit(step)
+    copy(inside(*folders), tmp_path)
+    arguments, expected = SMOKE[step]
+
+    run = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, f"a copy of {folders} does not run:\n{run.stdout}{run.stderr}"
+    assert re.search(expected, run.stdout), run.stdout
+
+
+def copy_unit(step: str) -> list[str]:
+    """The folders that the step's page names together in backticks, as in `step1_script shared`."""
+    page = (ROOT / step / "README.md").read_text()
+    quoted = (span.split() for span in re.findall(r"`([^`\n]+)`", section(page, "Copy it")))
+    units = [span for span in quoted if step in span and {*span} <= {*STEPS, "shared"}]
+    assert units, f"{step}/README.md must name its copy unit under `Copy it`, as in `{step} shared`"
+    return units[0]

@@ -1,0 +1,123 @@
+"""A README is tested like code: its commands are run, its links followed, its headings known."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.repo.checkout import BUILT_STEPS, FILES, ROOT, STEPS, copy, python_in, section
+
+PAGES = [path for path in FILES if path.name == "README.md"]
+RUNNABLE_PAGES = [path for path in PAGES if len(path.parts) == 1 or path.parts[0] in {"shared", *STEPS}]
+
+# How a reader gets here; the commands below already run in a copy of the repository.
+SKIPPED = re.compile(r"git clone \S+|cd \S+")
+# These would run this very test again, or last too long: only that make knows them is checked.
+ONLY_PLANNED = re.compile(r"make (test|benchmarks|soak|setup)\b")
+SECONDS = 600
+
+SINCE_STEP_2 = ["What changed", "What did not change", "See the difference"]
+ALWAYS = ["Read in this order", "Run it", "Break it", "Copy it", "What still hurts"]
+HEADINGS = {
+    "step1_script": ["What it does", *ALWAYS],
+    **{step: [f"What hurt in step {n}", *SINCE_STEP_2, *ALWAYS] for n, step in enumerate(STEPS[1:], 1)},
+}
+HEADINGS["step5_orchestration"] = HEADINGS["step5_orchestration"][:-1]  # nothing comes after it
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    line: int
+    script: str
+    exit_code: int
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+FENCE = re.compile(r"^```(?P<language>sh|bash|console)\b(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> list[Block]:
+    text = (ROOT / page).read_text()
+    return [
+        Block(
+            page,
+            text[: fence.start()].count("\n") + 1,
+            runnable(fence["body"], prompted=fence["language"] == "console"),
+            int((re.search(r"expect-exit=(\d+)", fence["info"]) or [0, 0])[1]),
+        )
+        for fence in FENCE.finditer(text)
+    ]
+
+
+def runnable(body: str, *, prompted: bool) -> str:
+    lines = body.splitlines()
+    if prompted:  # the other lines show what the commands print
+        lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    return "\n".join(ONLY_PLANNED.sub(r"make -n \1", line) for line in lines if not is_skipped(line))
+
+
+def is_skipped(line: str) -> bool:
+    return SKIPPED.fullmatch(line.partition(" #")[0].strip()) is not None
+
+
+@pytest.fixture(scope="module")
+def copied_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # One folder deeper than needed, so that a command may also write beside the repository.
+    target = tmp_path_factory.mktemp("readmes") / "repository"
+    copy(FILES, target)
+    (target / ".venv").symlink_to(sys.prefix)
+    return target
+
+
+@pytest.mark.parametrize("block", [block for page in RUNNABLE_PAGES for block in blocks(page)], ids=str)
+def test_commands_do_what_the_page_says(block: Block, copied_repository: Path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.script],
+        cwd=copied_repository,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+    assert run.returncode == block.exit_code, f"{block}\n{block.script}\n--- printed:\n{run.stdout}"
+
+
+@pytest.mark.parametrize("page", [path for path in FILES if path.suffix == ".md"], ids=str)
+def test_links_lead_somewhere(page: Path):
+    prose = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", prose)]
+
+    broken = [link for link in links if not re.match(r"[a-z]+:", link) and not (ROOT / page.parent / link).exists()]
+
+    assert broken == [], f"{page} links to what is not there"
+
+
+@pytest.mark.parametrize("step", BUILT_STEPS)
+def test_a_step_is_told_under_the_same_headings_as_every_other(step: str):
+    found = re.findall(r"^## (.+)$", (ROOT / step / "README.md").read_text(), re.MULTILINE)
+
+    assert [heading for heading in found if heading in HEADINGS[step]] == HEADINGS[step]
+
+
+@pytest.mark.parametrize("step", BUILT_STEPS)
+def test_a_step_names_each_of_its_modules(step: str):
+    reading_order = section((ROOT / step / "README.md").read_text(), "Read in this order")
+    modules = [str(path.relative_to(step)) for path in python_in(step) if path.name != "__init__.py"]
+
+    unnamed = [name for name in modules if not re.search(rf"(?<![\w/]){re.escape(name)}\b", reading_order)]
+
+    assert unnamed == [], f"{step}/README.md leaves files out of `Read in this order`"
