@@ -146,7 +146,7 @@ def test_options_that_do_not_go_together_are_refused(model, options):
 
 
 @needs_fine_tuned_model
-def test_a_real_fine_tuned_inception_v3_answers_photographs(tmp_path):
+def test_a_real_fine_tuned_inception_v3_answers_photographs():
     classifier = load(str(FINE_TUNED), labels=FINE_TUNED.with_name("labels.txt"), scaling="zero_to_one")
     classifier.warm_up()
 
