@@ -1,0 +1,53 @@
+"""What a benchmark finds, and how two things are compared fairly on a machine that is never quiet."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number, most often a ratio of two things measured in turn, and the bound it is to keep if any."""
+
+    what: str
+    value: float
+    details: str
+    bound: str
+    kept: bool
+
+    @classmethod
+    def at_least(cls, bound: float | None, what: str, value: float, details: str) -> Self:
+        """Make a figure that is good when it is high."""
+        return cls(what, value, details, _words("at least", bound), bound is None or value >= bound)
+
+    @classmethod
+    def at_most(cls, bound: float | None, what: str, value: float, details: str) -> Self:
+        """Make a figure that is good when it is low."""
+        return cls(what, value, details, _words("at most", bound), bound is None or value <= bound)
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.value:.3g}  ({self.details}; {self.bound}{'' if self.kept else ', NOT KEPT'})"
+
+
+def _words(comparison: str, bound: float | None) -> str:
+    return "no bound" if bound is None else f"{comparison} {bound}"
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Time one call."""
+    started = perf_counter()
+    function()
+    return perf_counter() - started
+
+
+def in_turn(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float, float]:
+    """Time two functions A B A B ...; return both medians in seconds and the median of B/A round by round.
+
+    The machine's speed drifts over minutes; within one round it hardly does. One uncounted round warms both up.
+    """
+    first()
+    second()
+    pairs = [(seconds(first), seconds(second)) for _ in range(rounds)]
+    return median(a for a, _ in pairs), median(b for _, b in pairs), median(b / a for a, b in pairs)
