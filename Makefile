@@ -79,7 +79,7 @@ benchmarks: test-setup  ## measure the numbers that the READMEs quote
 	@$(PY) -m tests.benchmarks
 
 clean:  ## remove everything that make made
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 test-setup: .venv/test.stamp

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, layers
 
+from shared.classifier.folding import factor_and_summand
 from shared.classifier.torch_pickle import Tensors, read_tensors
 from shared.errors import WeightsDamagedError, WeightsUnavailableError
 
@@ -72,15 +73,14 @@ def _block(x: KerasTensor, tensors: Tensors, prefix: str, stride: int) -> KerasT
 
 
 def _convolution(x: KerasTensor, tensors: Tensors, name: str, norm: str, stride: int = 1) -> KerasTensor:
-    """Add a convolution into which the batch normalisation after it is folded.
+    """Add a convolution with the batch normalisation after it folded in.
 
-    At inference the normalisation is a factor and a summand for each output channel. Folded, the function is the same
-    in half the layers, and 2.6 times as many images/s came out of two cores.
+    Folding while the weights are read halves the layers to build, and 2.6 times as many images/s came out of two cores.
     """
     gamma, beta, mean, variance = (
         tensors[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
     )
-    factor = gamma / np.sqrt(variance + _BATCH_NORM_EPSILON)
+    factor, summand = factor_and_summand(gamma, beta, mean, variance, _BATCH_NORM_EPSILON)
     kernel = (tensors[f"{name}.weight"] * factor[:, np.newaxis, np.newaxis, np.newaxis]).transpose(2, 3, 1, 0)
     height, width, _, outputs = kernel.shape
     if "depthwise" in name:
@@ -89,5 +89,5 @@ def _convolution(x: KerasTensor, tensors: Tensors, name: str, norm: str, stride:
     else:
         layer = layers.Conv2D(outputs, (height, width), stride, "same")
     y = layer(x)
-    layer.set_weights([kernel, beta - mean * factor])
+    layer.set_weights([kernel, summand])
     return y

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from shared.classifier.folding import fold_batch_norms
 from shared.classifier.labels import Label
 from shared.classifier.predictions import ModelVersion
 from shared.classifier.preprocess import Batch, Preprocessing
@@ -35,7 +36,7 @@ class KerasClassifier:
         self.preprocessing = preprocessing
         self.labels = labels
         self.version = version
-        self._dense, self._run = _compile(model, preprocessing)
+        self._dense, self._run = _compile(fold_batch_norms(model), preprocessing)
 
     def warm_up(self) -> None:
         """Trace the compiled function and answer one grey picture, so that no real one waits for either.
