@@ -51,9 +51,9 @@ help:  ## show this list
 
 setup: .venv/run.stamp  ## install what the steps need into .venv
 
-run: setup  ## classify the sample pictures
+run: setup  ## classify the sample pictures (MODEL=efficientnet_lite0 make run: with that model)
 	@echo "==> step1_script: shared/samples"
-	@$(PY) -m step1_script.classify shared/samples
+	@$(PY) -m step1_script.classify --model "$(or $(MODEL),auto)" shared/samples
 
 test: lint types pytest  ## check style and types, and run every test
 

@@ -75,15 +75,14 @@ def answer(pictures: Sequence[Picture], classifier: "KerasClassifier", options: 
     if not pictures:
         return
     batch = np.concatenate([picture.batch for picture in pictures])
+    explanations: Iterable[Explanation | None] = [None] * len(pictures)
     started = perf_counter()
     if options.explain:
         probabilities, features = classifier.predict_with_features(batch)
-    else:
-        probabilities, features = classifier.predict(batch), None
-    predict_ms = (perf_counter() - started) * 1e3 / len(pictures)
-    explanations: Sequence[Explanation | None] = [None] * len(pictures)
-    if options.explain and features is not None:
         explanations = save_heat_maps(pictures, probabilities, features, classifier, options.explain)
+    else:
+        probabilities = classifier.predict(batch)
+    predict_ms = (perf_counter() - started) * 1e3 / len(pictures)
     for picture, row, explanation in zip(pictures, probabilities, explanations, strict=True):
         predictions = top_k(row, classifier.labels, options.top_k)
         timings_ms = picture.timings_ms | {"predict": predict_ms}

@@ -1,7 +1,7 @@
 """Heat maps as files: one for each picture, in a folder that mirrors where the pictures lie."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, cast
 
@@ -28,19 +28,17 @@ def reduced(photograph: Image.Image) -> Image.Image:
 
 def save_heat_maps(
     pictures: Sequence[Picture], probabilities: Floats, features: Floats, classifier: "KerasClassifier", folder: Path
-) -> list[Explanation]:
+) -> Iterator[Explanation]:
     """Explain the best label of each picture; write FOLDER/path/of/cat.jpg.heatmap.jpg for path/of/cat.jpg.
 
-    Raises OutputError where that cannot be written.
+    Each is written when its explanation is asked for. Raises OutputError where that cannot be done.
     """
-    explanations = []
     for picture, row, maps in zip(pictures, probabilities, features, strict=True):
         photograph = cast("Image.Image", picture.photograph)
         best = int(row.argmax())
         explanation = explain(maps, classifier.class_weights, best, classifier.preprocessing, photograph.size)
         _save(lay_over(photograph, explanation), folder / _mirrored(picture.name))
-        explanations.append(explanation)
-    return explanations
+        yield explanation
 
 
 def _save(heat_map: Image.Image, path: Path) -> None:
