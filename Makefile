@@ -44,7 +44,7 @@ define FAILED
 	echo "TensorFlow has packages for Linux (x86-64, ARM; not Alpine) and for Apple silicon." >&2; exit 1; }
 endef
 
-.PHONY: help setup test-setup run test lint types pytest format benchmarks clean
+.PHONY: help setup test-setup run test lint types pytest format benchmarks soak clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1	/p' Makefile | expand -t 14
@@ -77,6 +77,10 @@ format: test-setup  ## rewrite the code in the house style
 benchmarks: test-setup  ## measure the numbers that the READMEs quote
 	@echo "==> benchmarks"
 	@$(PY) -m tests.benchmarks
+
+soak: test-setup  ## throw ruined pictures at the intake for two minutes
+	@echo "==> soak"
+	@$(PY) -W ignore -m tests.soak 2>/dev/null  # libtiff has something to say on each ruin
 
 clean:  ## remove everything that make made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -5,6 +5,7 @@ Where the bytes come from, how answers are written and which options there are i
 """
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from time import perf_counter
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 def main() -> int:
     """Run the script; return 0 if all pictures were answered and 1 if some were not."""
     options = read_options()
+    warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a picture is told once, by its error
     classifier = load_classifier(options)
     with open_report(options) as report:
         classify(find_sources(options.sources), classifier, report, options)
