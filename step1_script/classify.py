@@ -7,7 +7,6 @@ Where the bytes come from, how answers are written and which options there are i
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -43,10 +42,9 @@ def main() -> int:
 
 def classify(sources: Iterable[Source], classifier: "KerasClassifier", report: Report, options: Options) -> None:
     """Answer all pictures in their order; while the model predicts one batch, threads prepare the next."""
-    prepared = prefetch(lambda source: prepare(source, classifier, options), sources, ahead=2 * options.batch_size)
-    while group := list(islice(prepared, options.batch_size)):
-        answers = answer([picture for _, picture in group if isinstance(picture, Picture)], classifier, options)
-        for source, picture in group:
+    for batch in prefetch(lambda s: prepare(s, classifier, options), sources, batch_size=options.batch_size):
+        answers = answer([picture for _, picture in batch if isinstance(picture, Picture)], classifier, options)
+        for source, picture in batch:
             if isinstance(picture, Picture):
                 report.answer(source.name, next(answers))
             else:

@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from io import TextIOWrapper
 
 from shared.errors import ExpectedError, ExplanationUnsupportedError, ModelError, ModelOptionsError
 
@@ -20,6 +22,9 @@ class OutputError(ExpectedError):
 
 def exit_code_of(main: Callable[[], int]) -> int:
     """Run `main` and return its exit code, or that of the failure which ended it, after telling what happened."""
+    _open_what_is_closed()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no failure
     try:
         return main()
     except (ModelOptionsError, ExplanationUnsupportedError, OutputError) as error:
@@ -27,7 +32,7 @@ def exit_code_of(main: Callable[[], int]) -> int:
     except ModelError as error:
         return _tell(error, MODEL_UNAVAILABLE)
     except KeyboardInterrupt:
-        sys.stderr.write("Stopped. What was answered until then has been written.\n")
+        tell("Stopped. What was answered until then has been written.")
         return INTERRUPTED
     except BrokenPipeError:
         # The interpreter flushes stdout once more at its end, and would complain about the pipe again.
@@ -35,6 +40,20 @@ def exit_code_of(main: Callable[[], int]) -> int:
         return PIPE_CLOSED
 
 
+def tell(text: str) -> None:
+    """Write a line for the person who waits; if nobody can read it, the answers are still worth writing."""
+    with suppress(OSError):
+        sys.stderr.write(text + "\n")
+
+
 def _tell(error: ExpectedError, exit_code: int) -> int:
-    sys.stderr.write(f"{error.detail}\n{error.remedy}\n")
+    tell(f"{error.detail}\n{error.remedy}")
     return exit_code
+
+
+def _open_what_is_closed() -> None:
+    """Put the null device where a shell has closed stdin, stdout or stderr (`>&-`): else any file may land there."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+            setattr(sys, name, open(descriptor, "r" if name == "stdin" else "w", closefd=False))  # noqa: SIM115

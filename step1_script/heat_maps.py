@@ -1,5 +1,6 @@
 """Heat maps as files: one for each picture, in a folder that mirrors where the pictures lie."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from shared.classifier.keras_classifier import KerasClassifier
 
 _LONGEST_SIDE = 1600  # pixels; a grid of 8 x 8 cells gains nothing from more
-_LONGEST_NAME = 120  # characters; addresses may be longer than a file system allows
+_LONGEST_NAME = 200  # bytes; with what is added, below the 255 that file systems allow
 
 
 def reduced(photograph: Image.Image) -> Image.Image:
@@ -52,6 +53,12 @@ def _save(heat_map: Image.Image, path: Path) -> None:
 
 
 def _mirrored(source: str) -> PurePath:
-    """Return a relative path, for a file, an address or standard input, that stays inside the folder it is put in."""
-    parts = [part[-_LONGEST_NAME:] for part in re.split(r"[/\\?:*]", source) if part not in {"", ".", ".."}]
-    return PurePath(*parts[:-1], f"{parts[-1]}.heatmap.jpg")
+    """Return a relative path, for a file, an address or standard input, that stays inside the folder it is put in.
+
+    Where a name had to be altered for that, a part of the source's digest keeps two of them apart.
+    """
+    parts = [part for part in source.split("/") if part not in {"", "."}]
+    plain = ["__" if part == ".." else re.sub(r"[\\?:*]", "_", part) for part in parts]
+    short = [part.encode()[-_LONGEST_NAME:].decode(errors="ignore") for part in plain]
+    digest = "" if short == parts else f"-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    return PurePath(*short[:-1], f"{short[-1]}{digest}.heatmap.jpg")

@@ -66,7 +66,7 @@ def read_options(arguments: list[str] | None = None) -> Options:
     add("--explain", type=Path, metavar="FOLDER", help="write a heat map of what spoke for the best label, per picture")
     add("--max-bytes", type=_positive, default=MAX_BYTES, metavar="N", help="refuse larger files (default: 20 MiB)")
     add("--max-pixels", type=_positive, default=MAX_PIXELS, metavar="N", help="refuse larger pictures (default: 50 M)")
-    return Options(**vars(parser.parse_args(arguments)))
+    return Options(**vars(parser.parse_intermixed_args(arguments)))
 
 
 def _positive(text: str) -> int:

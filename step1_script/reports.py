@@ -1,19 +1,23 @@
 """Where answers and failures go: a stream or a file, the terminal's bars, and the person who waits."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console
 
 from shared.classifier.predictions import Answer
 from shared.errors import ExpectedError
-from step1_script.exits import OutputError
+from step1_script.exits import OutputError, tell
 from step1_script.options import Options
 from step1_script.sources import find_sources
 from step1_script.terminal import TerminalWriter, progress_bar
 from step1_script.writers import WRITERS, Writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Report:
@@ -35,7 +39,7 @@ class Report:
     def failure(self, source: str, error: ExpectedError) -> None:
         """Report, also to the person who waits, why one picture has no answer."""
         self._writer.failure(source, error)
-        sys.stderr.write(f"{source}: {error.detail} {error.remedy} [{error.code}]\n")
+        tell(f"{source}: {error.detail} {error.remedy} [{error.code}]")
         self.failed += 1
         self._advance()
 
@@ -46,16 +50,30 @@ def open_report(options: Options) -> Iterator[Report]:
 
     Raises OutputError where answers cannot be written; BrokenPipeError, if the reader has gone, is left to the caller.
     """
+    with _told_as_output_error(), ExitStack() as stack:
+        stream = stack.enter_context(_open(options)) if options.output else sys.stdout
+        drawn = options.format == "text" and stream.isatty()
+        console = Console(stderr=not drawn, highlight=False)
+        advance = stack.enter_context(_progress(options, console, stream))
+        writer: Writer = TerminalWriter(console) if drawn else WRITERS[options.format](stream)
+        stack.callback(writer.end)
+        report = Report(writer, advance)
+        yield report
+        if report.answered + report.failed > 1:
+            tell(f"{report.answered} answered, {report.failed} failed.")
+
+
+def _open(options: Options) -> TextIO:
+    output = cast("Path", options.output)
+    if output.exists() and any(os.path.exists(s) and output.samefile(s) for s in options.sources):  # noqa: PTH110
+        raise OutputError(f"{output} is one of the pictures.", "Name another file: this one would be overwritten.")
+    return output.open("w", encoding="utf-8")
+
+
+@contextmanager
+def _told_as_output_error() -> Iterator[None]:
     try:
-        with ExitStack() as stack:
-            stream = stack.enter_context(options.output.open("w", encoding="utf-8")) if options.output else sys.stdout
-            drawn = options.format == "text" and stream.isatty()
-            console = Console(stderr=not drawn, highlight=False)
-            writer: Writer = TerminalWriter(console) if drawn else WRITERS[options.format](stream)
-            stack.callback(writer.end)
-            report = Report(writer, stack.enter_context(_progress(options, console, stream)))
-            yield report
-            _sum_up(report)
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -77,8 +95,3 @@ def _progress(options: Options, console: Console, stream: TextIO) -> Iterator[Ca
             yield advance
     else:
         yield lambda: None
-
-
-def _sum_up(report: Report) -> None:
-    if report.answered + report.failed > 1:
-        sys.stderr.write(f"{report.answered} answered, {report.failed} failed.\n")

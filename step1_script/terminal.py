@@ -27,10 +27,11 @@ class TerminalWriter:
         """Draw the answer to one picture."""
         facts, model = answer.image, answer.model_version.model
         bars = Table.grid(padding=(0, 2))
-        bars.add_column(min_width=24)  # so that the bars of different pictures start at the same place
+        bars.add_column(no_wrap=True)  # what a narrow terminal shows to the last is the number
+        width = min(_BAR_CELLS, self._console.width // 3)
         for prediction in answer.predictions:
-            bar = ProgressBar(total=1, completed=prediction.probability, width=_BAR_CELLS)
-            bars.add_row(Text(prediction.label), bar, f"{prediction.probability:7.2%}")
+            bar = ProgressBar(total=1, completed=prediction.probability, width=width)
+            bars.add_row(f"{prediction.probability:7.2%}", bar, Text(prediction.label))
         note = f"{facts.width} x {facts.height} {facts.format}, {model}, {sum(answer.timings_ms.values()):.0f} ms"
         self._console.print(Text.assemble((source, "bold"), "  ", (note, "dim")), soft_wrap=True)
         self._console.print(Padding(bars, (0, 0, 1, 2)))

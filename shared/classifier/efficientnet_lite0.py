@@ -16,6 +16,7 @@ from shared.classifier.folding import factor_and_summand
 from shared.classifier.torch_pickle import Tensors, read_tensors
 from shared.errors import WeightsDamagedError, WeightsUnavailableError
 
+WEIGHTS_SUFFIXES = (".pth",)
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 # Of the 16 blocks in their order; their widths, kernel sizes and expansions are those of their weights.

@@ -98,9 +98,18 @@ def _compile(model: keras.Model, preprocessing: Preprocessing) -> tuple[Any, Any
 
 
 def _explainable_end(model: keras.Model) -> tuple[Any, Any]:
-    """Return the dense layer and the feature maps of a network that ends in pooling (dropout) and dense."""
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.Dropout)]
-    match layers[-2:]:
-        case [keras.layers.GlobalAveragePooling2D() as pooling, keras.layers.Dense() as dense]:
-            return dense, pooling.input
-    return None, None
+    """Return the dense layer and the feature maps of a network that ends in pooling, (dropout,) and that dense layer.
+
+    Their tensors are followed, not their order in a list: between two layers there may be an operation that is none.
+    """
+    try:
+        givers = {id(layer.output): layer for layer in model.layers}
+        dense = givers.get(id(model.outputs[0]))
+        if not isinstance(dense, keras.layers.Dense) or dense.quantization_mode is not None:
+            return None, None
+        below = givers.get(id(dense.input))
+        while isinstance(below, keras.layers.Dropout):
+            below = givers.get(id(below.input))
+    except AttributeError:  # a layer that is used twice has no single input and output
+        return None, None
+    return (dense, below.input) if isinstance(below, keras.layers.GlobalAveragePooling2D) else (None, None)

@@ -10,6 +10,8 @@ from shared.classifier.preprocess import EFFICIENTNET_LITE0, INCEPTION_V3, SCALI
 from shared.errors import ModelOptionsError, WeightsUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import keras
 
     from shared.classifier.keras_classifier import KerasClassifier
@@ -63,18 +65,22 @@ def load(
 
 def _load_inception_v3(weights: str | None) -> "KerasClassifier":
     from shared.classifier import inception_v3
-    from shared.classifier.weights import inception_v3_weights, locate
+    from shared.classifier.weights import given_weights, inception_v3_weights
 
-    path = locate(weights, inception_v3.WEIGHTS_SUFFIXES) if weights else inception_v3_weights()
-    return _imagenet_classifier(inception_v3.build(path), path, INCEPTION_V3)
+    if weights is None:
+        return _imagenet_classifier(inception_v3.build, inception_v3_weights(), INCEPTION_V3)
+    with given_weights(weights, inception_v3.WEIGHTS_SUFFIXES) as path:
+        return _imagenet_classifier(inception_v3.build, path, INCEPTION_V3)
 
 
 def _load_efficientnet_lite0(weights: str | None) -> "KerasClassifier":
     from shared.classifier import efficientnet_lite0
-    from shared.classifier.weights import locate
+    from shared.classifier.weights import given_weights
 
-    path = locate(weights, (".pth",)) if weights else efficientnet_lite0.packaged_weights()
-    return _imagenet_classifier(efficientnet_lite0.build(path), path, EFFICIENTNET_LITE0)
+    if weights is None:
+        return _imagenet_classifier(efficientnet_lite0.build, efficientnet_lite0.packaged_weights(), EFFICIENTNET_LITE0)
+    with given_weights(weights, efficientnet_lite0.WEIGHTS_SUFFIXES) as path:
+        return _imagenet_classifier(efficientnet_lite0.build, path, EFFICIENTNET_LITE0)
 
 
 def _load_own(path: Path, weights: str | None, labels: Path | None, scaling: str | None) -> "KerasClassifier":
@@ -90,17 +96,21 @@ def _load_own(path: Path, weights: str | None, labels: Path | None, scaling: str
 
     model = own_model.build(path)
     preprocessing = own_model.preprocessing_of(model, SCALINGS[scaling])
-    return KerasClassifier(model, preprocessing, texts, _version(path.stem, path, preprocessing))
+    return KerasClassifier(model, preprocessing, texts, _version(path.stem, model, path, preprocessing))
 
 
-def _imagenet_classifier(model: "keras.Model", weights: Path, preprocessing: Preprocessing) -> "KerasClassifier":
+def _imagenet_classifier(
+    build: "Callable[[Path], keras.Model]", weights: Path, preprocessing: Preprocessing
+) -> "KerasClassifier":
     from shared.classifier.keras_classifier import KerasClassifier
 
-    version = _version(model.name, weights, preprocessing)
+    model = build(weights)
+    version = _version(model.name, model, weights, preprocessing)
     return KerasClassifier(model, preprocessing, imagenet_labels(), version)
 
 
-def _version(model: str, weights: Path, preprocessing: Preprocessing) -> ModelVersion:
+def _version(name: str, model: "keras.Model", weights: Path, preprocessing: Preprocessing) -> ModelVersion:
     from shared.classifier.weights import sha256_of
 
-    return ModelVersion(model, sha256_of(weights), "float32", str(preprocessing))
+    precision = "+".join(sorted({layer.dtype_policy.name for layer in model.layers if layer.weights}))
+    return ModelVersion(name, sha256_of(weights), precision, str(preprocessing))

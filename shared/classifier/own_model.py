@@ -34,6 +34,6 @@ def preprocessing_of(model: keras.Model, scaling: Scaling) -> Preprocessing:
             side = _DEFAULT_SIDE
             return Preprocessing(width or side, height or side, "stretch", "bilinear", scaling)
     raise ModelOptionsError(
-        f"The model takes inputs of shape {model.input_shape}, which are no pictures.",
-        "Give a model that takes (None, height, width, 3).",
+        f"The model takes inputs of shape {model.input_shape}.",
+        "Give one that takes (None, height, width, 3): any number of pictures, in RGB, with the channels last.",
     )

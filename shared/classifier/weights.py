@@ -4,15 +4,17 @@ import contextlib
 import hashlib
 import http.client
 import re
+import socket
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urlsplit
 
 import keras
 from keras.src.backend import config as keras_config  # the only name under which Keras tells where its cache is
 
-from shared.errors import WeightsDamagedError, WeightsUnavailableError
+from shared.errors import ModelOptionsError, WeightsDamagedError, WeightsUnavailableError
 
 INCEPTION_V3_ADDRESS = (
     "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
@@ -20,8 +22,9 @@ INCEPTION_V3_ADDRESS = (
 )
 INCEPTION_V3_SHA256 = "00c9ea4e4762f716ac4d300d6d9c2935639cc5e4d139b5790d765dcbeea539d0"
 
-# A hub that cannot be reached must not make a start wait: Keras's own download has no time-out.
+# Keras's own download waits for ever, both for a hub that cannot be reached and for one that stalls.
 _PROBE_TIMEOUT_S = 5.0
+_STALL_TIMEOUT_S = 30.0
 
 _THREE_REMEDIES = (
     "Do one of three things:\n"
@@ -38,19 +41,32 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def locate(weights: str, suffixes: tuple[str, ...]) -> Path:
-    """Return the local path of a weights file given as a path or an http(s) address.
+@contextlib.contextmanager
+def given_weights(weights: str, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the local path of a weights file that is given as a path or an http(s) address.
 
-    An address is downloaded once into Keras's cache; one that ends in `#sha256=<64 digits>` is verified against them.
+    An address is downloaded once into Keras's cache, and forgotten there if it turns out to hold no usable weights;
+    one that ends in `#sha256=<64 digits>` is held to them.
     Raises WeightsUnavailableError where there is no such file, WeightsDamagedError where it is of another type.
     """
-    is_address = urlsplit(weights).scheme in {"http", "https"}
-    path = _download(weights) if is_address else Path(weights).expanduser()
-    if not path.is_file():
-        raise WeightsUnavailableError(f"There is no weights file {path}.", "Check the path.")
-    if not path.name.endswith(suffixes):
-        raise WeightsDamagedError(f"{path.name} is no weights file of this model.", f"Give one in {suffixes[0]}.")
-    return path
+    is_address = weights.lower().startswith(("http://", "https://"))
+    if not weights.partition("#")[0].endswith(suffixes):
+        raise WeightsDamagedError(f"{weights} is no weights file of this model.", f"Give one in {suffixes[0]}.")
+    path = _download(weights) if is_address else _existing(weights)
+    try:
+        yield path
+    except WeightsDamagedError:
+        if is_address:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _existing(weights: str) -> Path:
+    with contextlib.suppress(OSError, RuntimeError):  # a name too long for the system, or a home that nobody has
+        path = Path(weights).expanduser()
+        if path.is_file():
+            return path
+    raise WeightsUnavailableError(f"There is no weights file {weights}.", "Check the path.")
 
 
 def inception_v3_weights() -> Path:
@@ -73,11 +89,14 @@ def inception_v3_weights() -> Path:
 
 
 def _download(address: str) -> Path:
-    address, fragment = urldefrag(address)
-    name = re.sub(r"[^\w.-]", "_", urlsplit(address).path.rpartition("/")[2]) or "weights"
+    address, _, fragment = address.partition("#")
+    digest = re.fullmatch(r"sha256=([0-9a-fA-F]{64})", fragment)
+    if fragment and not digest:
+        raise ModelOptionsError(f"#{fragment} is no digest.", "Write #sha256= and 64 hexadecimal digits, or nothing.")
+    name = re.sub(r"[^\w.-]", "_", address.rpartition("/")[2])
     # Two addresses may end in the same name, and the cache is one folder.
     name = f"{hashlib.sha256(address.encode()).hexdigest()[:12]}-{name}"
-    return _fetch(address, name, fragment.removeprefix("sha256=") or None)
+    return _fetch(address, name, digest[1].lower() if digest else None)
 
 
 def _probe(address: str) -> None:
@@ -93,6 +112,8 @@ def _probe(address: str) -> None:
 
 
 def _fetch(address: str, name: str, sha256: str | None) -> Path:
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_STALL_TIMEOUT_S)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # Keras draws its progress on stdout, where answers go
             return Path(keras.utils.get_file(name, address, cache_subdir="models", file_hash=sha256))
@@ -101,3 +122,5 @@ def _fetch(address: str, name: str, sha256: str | None) -> Path:
         raise WeightsUnavailableError(
             f"{address} cannot be fetched: {error}.", "Check the address and the network, or give a local file."
         ) from error
+    finally:
+        socket.setdefaulttimeout(patience)

@@ -10,7 +10,8 @@ from shared.classifier.images import decode
 from shared.classifier.keras_classifier import KerasClassifier
 from shared.classifier.labels import Label, imagenet_labels
 from shared.classifier.predictions import Explanation, ModelVersion
-from shared.classifier.preprocess import EFFICIENTNET_LITE0, INCEPTION_V3, preprocess
+from shared.classifier.preprocess import EFFICIENTNET_LITE0, INCEPTION_V3, Preprocessing, preprocess
+from shared.errors import ExplanationUnsupportedError
 from tests.conftest import SAMPLES
 
 
@@ -112,9 +113,28 @@ def test_a_network_with_dropout_before_its_dense_layer_can_be_explained():
 
     classifier = KerasClassifier(
         model,
-        INCEPTION_V3.__class__(16, 16, "stretch", "bilinear", INCEPTION_V3.scaling),
+        Preprocessing(16, 16, "stretch", "bilinear", INCEPTION_V3.scaling),
         (Label("a"), Label("b")),
         ModelVersion("small", "0" * 64, "float32", "any"),
     )
 
     assert classifier.class_weights.shape == (4, 2)
+
+
+@pytest.mark.parametrize("where", ["before the dense layer", "after it", "quantised"])
+def test_a_network_that_does_more_than_pool_and_weigh_is_not_said_to_be_explained(where):
+    pixels = keras.Input((16, 16, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(pixels))
+    x = keras.ops.tanh(x) if where == "before the dense layer" else x
+    x = keras.layers.Dense(2, activation="softmax")(x)
+    model = keras.Model(pixels, keras.ops.square(x) if where == "after it" else x)
+    if where == "quantised":
+        model.layers[-1].quantize("int8")
+    size = Preprocessing(16, 16, "stretch", "bilinear", INCEPTION_V3.scaling)
+
+    classifier = KerasClassifier(
+        model, size, (Label("a"), Label("b")), ModelVersion("small", "0" * 64, "float32", "any")
+    )
+
+    with pytest.raises(ExplanationUnsupportedError):
+        classifier.check_explainable()

@@ -11,7 +11,7 @@ from shared.classifier.images import decode
 from shared.classifier.labels import top_k
 from shared.classifier.models import load
 from shared.classifier.preprocess import preprocess
-from shared.errors import WeightsDamagedError, WeightsUnavailableError
+from shared.errors import ModelOptionsError, WeightsDamagedError, WeightsUnavailableError
 from tests.conftest import SAMPLES
 
 
@@ -156,6 +156,23 @@ def test_an_address_with_nothing_or_something_else_behind_it_is_a_clear_error(hu
 
     with pytest.raises(WeightsUnavailableError, match=address):
         load("inception_v3", weights=address + end)
+
+
+def test_a_download_that_holds_no_weights_is_not_kept(hub, web_folder, weights_file):
+    folder, address = web_folder
+    (folder / "given.h5").write_text("<html>Please log in.</html>")
+    with pytest.raises(WeightsDamagedError):
+        load("inception_v3", weights=f"{address}/given.h5")
+    (folder / "given.h5").unlink()
+    (folder / "given.h5").hardlink_to(weights_file)
+
+    assert load("inception_v3", weights=f"{address}/given.h5").version.weights_sha256 == weights.INCEPTION_V3_SHA256
+
+
+@pytest.mark.parametrize("fragment", ["#sha256=abc", "#md5=d41d8cd98f00b204e9800998ecf8427e"])
+def test_what_is_no_digest_is_not_taken_for_one(hub, web_folder, fragment):
+    with pytest.raises(ModelOptionsError, match="no digest"):
+        load("inception_v3", weights=f"{web_folder[1]}/published.h5{fragment}")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "another network", "wrong type"])

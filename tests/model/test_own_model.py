@@ -104,7 +104,7 @@ def test_a_model_that_takes_no_pictures_is_refused(tmp_path, labels):
     path = tmp_path / "table.keras"
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")]).save(path)
 
-    with pytest.raises(ModelOptionsError, match="no pictures"):
+    with pytest.raises(ModelOptionsError, match="channels last"):
         load(str(path), labels=labels, scaling="zero_to_one")
 
 
@@ -143,6 +143,17 @@ def test_a_model_that_carries_python_code_is_refused(tmp_path, labels):
 def test_options_that_do_not_go_together_are_refused(model, options):
     with pytest.raises(ModelOptionsError):
         load(model, **options)
+
+
+def test_the_version_names_the_precision_the_model_was_saved_with(tmp_path, labels):
+    model = brightness_model("softmax")
+    for layer in model.layers:
+        layer.dtype_policy = "mixed_bfloat16"
+    model.save(tmp_path / "mixed.keras")
+
+    classifier = load(str(tmp_path / "mixed.keras"), labels=labels, scaling="zero_to_one")
+
+    assert classifier.version.precision == "mixed_bfloat16"
 
 
 @needs_fine_tuned_model

@@ -17,11 +17,12 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 def classify():
     """Run the script with the offline model, unless another is named, and return what came of it."""
 
-    def run(*arguments, environment=None, **options):
+    def run(*arguments, environment=None, shell_command=None, **options):
         model = () if "--model" in arguments else OFFLINE
+        shell = ("sh", "-c", shell_command, "sh") if shell_command else ()
         options = {"capture_output": True, "text": True, "timeout": 120} | options
         environment = ENVIRONMENT | (environment or {})
-        return subprocess.run([*COMMAND, *model, *map(str, arguments)], check=False, env=environment, **options)
+        return subprocess.run([*shell, *COMMAND, *model, *map(str, arguments)], check=False, env=environment, **options)
 
     return run
 

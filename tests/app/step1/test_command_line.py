@@ -75,6 +75,24 @@ def test_one_bad_picture_among_many_is_reported_and_the_rest_go_on(classify, tmp
     assert "Traceback" not in result.stderr
 
 
+def test_names_that_no_file_can_have_are_failures_like_others(classify):
+    result = classify(CAT, "x" * 5000, "--top-k", 1, SAMPLES / "coffee.jpg", "--format", "jsonl")
+
+    first, second, third = (json.loads(line) for line in result.stdout.splitlines())
+    assert result.returncode == 1
+    assert (first["source"], third["source"]) == (str(CAT), str(SAMPLES / "coffee.jpg"))
+    assert second["error"]["code"] == "source_unreadable"
+
+
+def test_a_name_that_the_terminals_encoding_lacks_is_no_failure(classify, tmp_path):
+    (tmp_path / "日本.jpg").write_bytes(CAT.read_bytes())
+
+    result = classify(tmp_path, environment={"PYTHONIOENCODING": "latin-1"})
+
+    assert result.returncode == 0
+    assert r"\u65e5\u672c.jpg" in result.stdout
+
+
 def test_json_is_one_array_with_the_answer_of_the_contract(classify):
     result = classify(CAT, SAMPLES / "coffee.jpg", "--format", "json", "--top-k", 2)
 
@@ -142,6 +160,17 @@ def test_explain_writes_a_heat_map_for_each_picture_into_a_mirrored_folder(class
     explanation = json.loads(result.stdout)[0]["explanation"]
     assert explanation["class_index"] == 285
     assert np.shape(explanation["grid"]) == (7, 7)
+
+
+def test_two_pictures_never_share_a_heat_map(classify, tmp_path):
+    here = tmp_path / "here"
+    for folder in (tmp_path / "photos", here / "photos"):
+        folder.mkdir(parents=True)
+        (folder / "1.jpg").write_bytes(CAT.read_bytes())
+
+    classify("photos", "../photos", "--explain", "maps", cwd=here)
+
+    assert len(list((here / "maps").rglob("*.jpg"))) == 2
 
 
 @needs_fine_tuned_model

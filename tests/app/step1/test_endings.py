@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+from pathlib import Path
 
 import keras
 import pytest
@@ -50,6 +51,25 @@ def test_an_output_that_cannot_be_written_ends_with_2(classify, tmp_path):
     assert "cannot be written: No such file or directory" in result.stderr
 
 
+def test_an_output_that_is_one_of_the_pictures_is_refused_and_the_picture_stays(classify, tmp_path):
+    picture = tmp_path / "cat.jpg"
+    picture.write_bytes(CAT.read_bytes())
+
+    result = classify(picture, "--output", picture)
+
+    assert result.returncode == 2
+    assert picture.read_bytes() == CAT.read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
+def test_a_full_disk_ends_with_2_and_says_so(classify):
+    result = classify(CAT, "--format", "csv", "--output", "/dev/full")
+
+    assert result.returncode == 2
+    assert "No space left" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_a_heat_map_folder_that_cannot_be_written_ends_with_2(classify, tmp_path):
     (tmp_path / "file").touch()
 
@@ -91,6 +111,14 @@ def test_without_network_auto_is_the_offline_model_and_says_so_once(classify, tm
     assert result.stderr.count("answers instead") == 1
 
 
+@pytest.mark.parametrize("weights", ["x" * 5000 + ".pth", "~nobody-of-that-name/x.pth", "http://[::1/x.pth"])
+def test_weights_that_can_be_no_path_or_address_end_with_3(classify, weights):
+    result = classify(CAT, "--weights", weights)
+
+    assert result.returncode == 3
+    assert "Traceback" not in result.stderr
+
+
 def test_weights_that_are_missing_end_with_3(classify, tmp_path):
     result = classify(CAT, "--weights", tmp_path / "missing.pth")
 
@@ -130,3 +158,30 @@ def test_ctrl_c_ends_cleanly_with_what_was_done_written_out(start, many_pictures
         assert all(json.loads(line)["predictions"] for line in written.splitlines())
     else:
         assert {line.count(",") for line in written.splitlines()} == {7}
+
+
+def test_ctrl_c_ends_the_wait_for_standard_input_and_what_came_before_it_is_answered(start, tmp_path):
+    output = tmp_path / "answers"
+    process = start(
+        CAT, "-", "--format", "jsonl", "--output", output, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not output.exists() or output.stat().st_size == 0:
+        assert process.poll() is None
+
+    process.send_signal(signal.SIGINT)
+    complaints = process.stderr.read()
+
+    assert process.wait(60) == 130
+    assert complaints.startswith("Stopped.")
+    assert json.loads(output.read_text())["source"] == str(CAT)
+
+
+@pytest.mark.parametrize(("closed", "answered"), [("2>&-", True), (">&-", False), ("<&-", True)])
+def test_a_stream_that_the_shell_has_closed_is_no_reason_to_fail(classify, closed, answered):
+    command = f'exec "$@" {closed}'
+
+    result = classify(CAT, "--format", "csv", shell_command=command)
+
+    assert result.returncode == 0
+    assert ("Egyptian cat" in result.stdout) == answered
+    assert "Traceback" not in result.stderr

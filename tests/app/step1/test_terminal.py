@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+from tests.app.step1.conftest import ENVIRONMENT
 from tests.conftest import SAMPLES
 
 BAR = "━"
@@ -65,3 +66,16 @@ def test_a_file_name_cannot_command_the_terminal(classify, tmp_path):
     assert "\x1b" not in result.stdout + result.stderr
     assert "not-utf8-\N{REPLACEMENT CHARACTER}.jpg" in result.stdout
     assert "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}.jpg" in result.stdout
+
+
+def test_a_narrow_terminal_still_shows_the_numbers(start, monkeypatch):
+    monkeypatch.setitem(ENVIRONMENT, "COLUMNS", "30")
+    terminal, program_side = os.openpty()
+    process = start(SAMPLES / "coffee.jpg", stdout=program_side, stderr=program_side)
+    os.close(program_side)
+
+    drawn = read_all(terminal)
+
+    os.close(terminal)
+    assert process.wait() == 0
+    assert "77.93%" in drawn
