@@ -35,6 +35,7 @@ class Block:
     line: int
     script: str
     exit_code: int
+    shown: str
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -51,6 +52,7 @@ def blocks(page: Path) -> list[Block]:
             text[: fence.start()].count("\n") + 1,
             runnable(fence["body"], prompted=fence["language"] == "console"),
             int((re.search(r"expect-exit=(\d+)", fence["info"]) or [0, 0])[1]),
+            shown(fence["body"]) if fence["language"] == "console" else "",
         )
         for fence in FENCE.finditer(text)
     ]
@@ -61,6 +63,10 @@ def runnable(body: str, *, prompted: bool) -> str:
     if prompted:  # the other lines show what the commands print
         lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     return "\n".join(ONLY_PLANNED.sub(r"make -n \1", line) for line in lines if not is_skipped(line))
+
+
+def shown(body: str) -> str:
+    return "\n".join(line for line in body.splitlines() if not line.startswith("$ "))
 
 
 def is_skipped(line: str) -> bool:
@@ -94,6 +100,7 @@ def test_commands_do_what_the_page_says(block: Block, copied_repository: Path):
     )
 
     assert run.returncode == block.exit_code, f"{block}\n{block.script}\n--- printed:\n{run.stdout}"
+    assert block.shown in run.stdout, f"{block} shows another output than this:\n{run.stdout}"
 
 
 @pytest.mark.parametrize("page", [path for path in FILES if path.suffix == ".md"], ids=str)
