@@ -4,7 +4,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, TextIO, cast
+from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 
@@ -15,9 +16,6 @@ from step1_script.options import Options
 from step1_script.sources import find_sources
 from step1_script.terminal import TerminalWriter, progress_bar
 from step1_script.writers import WRITERS, Writer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Report:
@@ -51,7 +49,7 @@ def open_report(options: Options) -> Iterator[Report]:
     Raises OutputError where answers cannot be written; BrokenPipeError, if the reader has gone, is left to the caller.
     """
     with _told_as_output_error(), ExitStack() as stack:
-        stream = stack.enter_context(_open(options)) if options.output else sys.stdout
+        stream = stack.enter_context(_open(options.output, options.sources)) if options.output else sys.stdout
         drawn = options.format == "text" and stream.isatty()
         console = Console(stderr=not drawn, highlight=False)
         advance = stack.enter_context(_progress(options, console, stream))
@@ -63,9 +61,8 @@ def open_report(options: Options) -> Iterator[Report]:
             tell(f"{report.answered} answered, {report.failed} failed.")
 
 
-def _open(options: Options) -> TextIO:
-    output = cast("Path", options.output)
-    if output.exists() and any(os.path.exists(s) and output.samefile(s) for s in options.sources):  # noqa: PTH110
+def _open(output: Path, sources: list[str]) -> TextIO:
+    if output.exists() and any(os.path.exists(source) and output.samefile(source) for source in sources):  # noqa: PTH110
         raise OutputError(f"{output} is one of the pictures.", "Name another file: this one would be overwritten.")
     return output.open("w", encoding="utf-8")
 

@@ -38,7 +38,7 @@ def load(
     ModelError for models that cannot be had.
     """
     if model.endswith(".keras"):
-        return _load_own(Path(model).expanduser(), weights, labels, scaling)
+        return _load_own(model, weights, labels, scaling)
     if model not in MODEL_NAMES:
         raise ModelOptionsError(
             f"There is no model {model!r}.", f"Choose one of {', '.join(MODEL_NAMES)}, or give a .keras file."
@@ -83,17 +83,19 @@ def _load_efficientnet_lite0(weights: str | None) -> "KerasClassifier":
         return _imagenet_classifier(efficientnet_lite0.build, path, EFFICIENTNET_LITE0)
 
 
-def _load_own(path: Path, weights: str | None, labels: Path | None, scaling: str | None) -> "KerasClassifier":
+def _load_own(name: str, weights: str | None, labels: Path | None, scaling: str | None) -> "KerasClassifier":
     if weights or labels is None or scaling not in SCALINGS:
         raise ModelOptionsError(
-            f"{path.name} holds its weights, but neither its labels nor how its input is scaled.",
+            f"{Path(name).name} holds its weights, but neither its labels nor how its input is scaled.",
             f"Give no weights, a file of labels, and a scaling: one of {', '.join(SCALINGS)}.",
         )
     texts = read_labels(labels)
 
     from shared.classifier import own_model
     from shared.classifier.keras_classifier import KerasClassifier
+    from shared.classifier.weights import existing_file
 
+    path = existing_file(name)
     model = own_model.build(path)
     preprocessing = own_model.preprocessing_of(model, SCALINGS[scaling])
     return KerasClassifier(model, preprocessing, texts, _version(path.stem, model, path, preprocessing))

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 
 from shared.classifier.preprocess import Preprocessing, Scaling
-from shared.errors import ModelOptionsError, WeightsDamagedError, WeightsUnavailableError
+from shared.errors import ModelOptionsError, WeightsDamagedError
 
 _DEFAULT_SIDE = 299  # InceptionV3's, for a model that takes pictures of any size
 
@@ -13,10 +13,8 @@ _DEFAULT_SIDE = 299  # InceptionV3's, for a model that takes pictures of any siz
 def build(path: Path) -> keras.Model:
     """Load the model of a `.keras` file, refusing those that carry Python code (Keras's safe mode).
 
-    Raises WeightsUnavailableError where there is no such file, WeightsDamagedError where it cannot be loaded.
+    Raises WeightsDamagedError where it cannot be loaded.
     """
-    if not path.is_file():
-        raise WeightsUnavailableError(f"There is no model file {path}.", "Check the path.")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     # A zip file, a JSON file and an HDF5 file can each be damaged in ways of their own.

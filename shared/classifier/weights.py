@@ -52,7 +52,7 @@ def given_weights(weights: str, suffixes: tuple[str, ...]) -> Iterator[Path]:
     is_address = weights.lower().startswith(("http://", "https://"))
     if not weights.partition("#")[0].endswith(suffixes):
         raise WeightsDamagedError(f"{weights} is no weights file of this model.", f"Give one in {suffixes[0]}.")
-    path = _download(weights) if is_address else _existing(weights)
+    path = _download(weights) if is_address else existing_file(weights)
     try:
         yield path
     except WeightsDamagedError:
@@ -61,12 +61,13 @@ def given_weights(weights: str, suffixes: tuple[str, ...]) -> Iterator[Path]:
         raise
 
 
-def _existing(weights: str) -> Path:
+def existing_file(name: str) -> Path:
+    """Return the path of a file that is there, or raise WeightsUnavailableError."""
     with contextlib.suppress(OSError, RuntimeError):  # a name too long for the system, or a home that nobody has
-        path = Path(weights).expanduser()
+        path = Path(name).expanduser()
         if path.is_file():
             return path
-    raise WeightsUnavailableError(f"There is no weights file {weights}.", "Check the path.")
+    raise WeightsUnavailableError(f"There is no file {name}.", "Check the path.")
 
 
 def inception_v3_weights() -> Path:

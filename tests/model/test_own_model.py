@@ -108,9 +108,10 @@ def test_a_model_that_takes_no_pictures_is_refused(tmp_path, labels):
         load(str(path), labels=labels, scaling="zero_to_one")
 
 
-def test_a_missing_model_is_a_clear_error(tmp_path, labels):
+@pytest.mark.parametrize("name", ["missing.keras", "~nobody-of-that-name/missing.keras", "x" * 5000 + "missing.keras"])
+def test_a_missing_model_is_a_clear_error(labels, name):
     with pytest.raises(WeightsUnavailableError, match=r"missing\.keras"):
-        load(str(tmp_path / "missing.keras"), labels=labels, scaling="zero_to_one")
+        load(name, labels=labels, scaling="zero_to_one")
 
 
 def test_a_damaged_model_is_a_clear_error(tmp_path, labels):
