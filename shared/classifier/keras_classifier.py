@@ -36,10 +36,17 @@ class KerasClassifier:
         self.preprocessing = preprocessing
         self.labels = labels
         self.version = version
-        self._dense, self._run = _compile(fold_batch_norms(model), preprocessing)
+        folded = fold_batch_norms(model)
+        self._dense, features = _explainable_end(folded)
+        # One picture at a time pays for each look-up of the trace, and for feature maps that nobody asked for: so this
+        # is the trace itself, and the second function is traced when it is first called.
+        self._run = _compile(folded, folded.outputs[:1], preprocessing).get_concrete_function()
+        self._run_with_features: Any = None
+        if self._dense is not None:
+            self._run_with_features = _compile(folded, [folded.outputs[0], features], preprocessing)
 
     def warm_up(self) -> None:
-        """Trace the compiled function and answer one grey picture, so that no real one waits for either.
+        """Answer one grey picture, so that no real one waits for what only the first call does.
 
         Raises ModelOutputError where the answer is not made of probabilities.
         """
@@ -53,7 +60,7 @@ class KerasClassifier:
 
     def predict(self, batch: Batch) -> Floats:
         """Return probabilities of shape (n, classes) for n preprocessed pictures; n may differ from call to call."""
-        return self._run(batch)["probabilities"].numpy()  # type: ignore[no-any-return]
+        return self._run(tf.constant(batch))[0].numpy()  # type: ignore[no-any-return]
 
     def predict_with_features(self, batch: Batch) -> tuple[Floats, Floats]:
         """Return the probabilities and, of the same pass, the last feature maps, shape (n, rows, columns, channels).
@@ -61,8 +68,8 @@ class KerasClassifier:
         Raises ExplanationUnsupportedError like `check_explainable`.
         """
         self.check_explainable()
-        outputs = self._run(batch)
-        return outputs["probabilities"].numpy(), outputs["features"].numpy()
+        probabilities, features = self._run_with_features(tf.constant(batch))
+        return probabilities.numpy(), features.numpy()
 
     @cached_property
     def class_weights(self) -> Floats:
@@ -79,22 +86,21 @@ class KerasClassifier:
             )
 
 
-def _compile(model: keras.Model, preprocessing: Preprocessing) -> tuple[Any, Any]:
-    """Return the model's last dense layer, if it allows class activation maps, and its compiled function.
+def _compile(model: keras.Model, outputs: list[Any], preprocessing: Preprocessing) -> Any:  # noqa: ANN401
+    """Return the compiled function from a uint8 batch to a list of the model's tensors.
 
     `model.predict` sets up a data pipeline at each call; a function traced once, for any number of pictures of this
     size, does nothing but the arithmetic.
     """
-    dense, features = _explainable_end(model)
-    outputs = keras.Model(model.inputs, {"probabilities": model.outputs[0]} | ({"features": features} if dense else {}))
+    network = keras.Model(model.inputs, outputs)
     mean = np.asarray(preprocessing.scaling.mean, np.float32)
     deviation = np.asarray(preprocessing.scaling.deviation, np.float32)
     pictures = tf.TensorSpec((None, preprocessing.height, preprocessing.width, 3), tf.uint8)
 
     def run(batch: Any) -> Any:  # noqa: ANN401 - TensorFlow has no types
-        return outputs((tf.cast(batch, tf.float32) - mean) / deviation, training=False)
+        return keras.tree.flatten(network((tf.cast(batch, tf.float32) - mean) / deviation, training=False))
 
-    return dense, tf.function(run, input_signature=[pictures])
+    return tf.function(run, input_signature=[pictures])
 
 
 def _explainable_end(model: keras.Model) -> tuple[Any, Any]:
