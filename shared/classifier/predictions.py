@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from shared.classifier.images import ImageFacts
+from shared.json_forms import AnswerJson, ExplanationJson, PredictionJson
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Prediction:
     label: str
     probability: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> PredictionJson:
         """Return it as JSON-ready values; six decimals are more than float32 arithmetic can promise."""
         return {
             "class_index": self.class_index,
@@ -52,7 +52,7 @@ class Explanation:
     grid: tuple[tuple[float, ...], ...]
     region: tuple[float, float, float, float]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ExplanationJson:
         """Return it as JSON-ready values, the grid to three decimals."""
         return {
             "class_index": self.class_index,
@@ -71,9 +71,9 @@ class Answer:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     explanation: Explanation | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> AnswerJson:
         """Return the answer as JSON-ready values; `explanation` is there only where one was asked for."""
-        answer: dict[str, Any] = {
+        answer: AnswerJson = {
             "predictions": [prediction.to_json() for prediction in self.predictions],
             "model_version": str(self.model_version),
             "image": {
