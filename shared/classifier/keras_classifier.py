@@ -45,13 +45,16 @@ class KerasClassifier:
         if self._dense is not None:
             self._run_with_features = _compile(folded, [folded.outputs[0], features], preprocessing)
 
-    def warm_up(self) -> None:
+    def warm_up(self, *, with_features: bool = False) -> None:
         """Answer one grey picture, so that no real one waits for what only the first call does.
 
-        Raises ModelOutputError where the answer is not made of probabilities.
+        `with_features` does the same for explanations, where the model allows them. Raises ModelOutputError where the
+        answer is not made of probabilities.
         """
         grey = np.full((1, self.preprocessing.height, self.preprocessing.width, 3), 128, np.uint8)
         probabilities = self.predict(grey)
+        if with_features and self._dense is not None:
+            self.predict_with_features(grey)
         if not ((probabilities >= 0) & (probabilities <= 1)).all():
             raise ModelOutputError(
                 f"The model answers with numbers from {probabilities.min():.3g} to {probabilities.max():.3g}.",
