@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 PY := .venv/bin/python
-CODE := shared step1_script
+CODE := shared step1_script step2_webapp
 CONSTRAINTS := shared/constraints.txt
 
 # TensorFlow has packages for Python 3.10 to 3.13; this repository is written for 3.11 and later.

@@ -1,0 +1,56 @@
+"""A picture whose right answer is known: a service that does not give it must not be sent other people's pictures."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+
+import shared
+from shared.classifier.predictions import Answer
+from shared.errors import ExpectedError
+from step2_webapp.config import Config, ConfigError
+from step2_webapp.documentation import ClassifyQuery
+from step2_webapp.problems import DeadlineExceededError, NotReadyError
+from step2_webapp.uploads import Upload
+
+Classify = Callable[[Sequence[Upload], ClassifyQuery], list[Answer | ExpectedError]]
+
+SAMPLES = Path(next(iter(shared.__path__))) / "samples"
+IMAGENET_CATS = ("tabby", "tiger cat", "Egyptian cat")
+_TRUSTED_FOR_S = 10.0  # probes come every few seconds from several sides, and each answer costs a prediction
+
+
+class GoldenPicture:
+    """The picture, what may come first in its answer, and when it last did."""
+
+    def __init__(self, config: Config) -> None:
+        """Read the picture that the settings name, or the cat that every ImageNet model knows."""
+        path = config.golden_image or SAMPLES / "cat.jpg"
+        try:
+            self._upload = Upload(path.name, path.read_bytes())
+        except OSError as error:
+            raise ConfigError(f"GOLDEN_IMAGE={path} cannot be read: {error.strerror}.", "Check the path.") from error
+        is_own = config.model.endswith(".keras")
+        self._labels = config.golden_labels or (() if is_own or config.golden_image else IMAGENET_CATS)
+        self._lock = Lock()
+        self._right_until = 0.0
+
+    def check(self, classify: Classify) -> None:
+        """Raise NotReadyError unless the picture is, or was a moment ago, answered right.
+
+        Where no right label is known, as for a model of one's own without GOLDEN_LABELS, any answer will do.
+        """
+        with self._lock:
+            if monotonic() < self._right_until:
+                return
+            try:
+                (result,) = classify([self._upload], ClassifyQuery())
+            except DeadlineExceededError as error:
+                raise NotReadyError(error.detail, error.remedy, 10) from error
+            if isinstance(result, ExpectedError):
+                raise NotReadyError(f"The golden picture is refused: {result.detail}", "Look at GOLDEN_IMAGE.", 10)
+            best = result.predictions[0].label
+            if self._labels and best not in self._labels:
+                detail = f"The golden picture is answered with {best!r} instead of {' or '.join(self._labels)}."
+                raise NotReadyError(detail, "Look at the model's weights, labels and scaling.", 10)
+            self._right_until = monotonic() + _TRUSTED_FOR_S

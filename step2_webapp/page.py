@@ -1,0 +1,77 @@
+"""The page for people: one screen, which also works without JavaScript, by a plain form that renders the answer."""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, render_template, request, send_from_directory
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
+
+from shared.classifier.explain import lay_over
+from shared.classifier.images import decode
+from shared.classifier.predictions import Answer
+from shared.errors import ExpectedError
+from step2_webapp.config import Config
+from step2_webapp.documentation import ClassifyQuery
+from step2_webapp.golden import SAMPLES
+from step2_webapp.problems import problem_of
+from step2_webapp.uploads import Upload, read_uploads
+
+Classify = Callable[[Sequence[Upload], ClassifyQuery], list[Answer | ExpectedError]]
+
+_SHOWN_SIZE = (800, 800)  # pixels; what a result's picture is reduced to
+
+
+def page_blueprint(config: Config, classify: Classify) -> Blueprint:
+    """Return the page, the form behind it and the sample pictures."""
+    pages = Blueprint("page", __name__)
+    samples = sorted(path.name for path in SAMPLES.glob("*.jpg"))
+
+    def render(**context: Any) -> str:  # noqa: ANN401 - whatever the template shows
+        return render_template("page.html", config=config, samples=samples, **context)
+
+    @pages.get("/")
+    def show() -> ResponseReturnValue:
+        return render()
+
+    @pages.post("/")
+    def answer() -> ResponseReturnValue:
+        sample = request.form.get("sample")
+        uploads = [_sample(sample, samples)] if sample else read_uploads(request, config)
+        results = classify(uploads, ClassifyQuery(explain="explain" in request.form))
+        shown = [_shown(upload, result) for upload, result in zip(uploads, results, strict=True)]
+        return render(results=shown, explained="explain" in request.form)
+
+    @pages.get("/samples/<name>")
+    def sample(name: str) -> ResponseReturnValue:
+        return send_from_directory(SAMPLES, name if name in samples else "")
+
+    @pages.errorhandler(Exception)
+    def explain(error: Exception) -> ResponseReturnValue:
+        problem = problem_of(error)
+        return render(problem=problem.to_json()), problem.status, problem.headers()
+
+    return pages
+
+
+def _sample(name: str, names: Sequence[str]) -> Upload:
+    if name not in names:
+        raise NotFound("There is no sample picture of that name.")
+    return Upload(name, (SAMPLES / Path(name).name).read_bytes())
+
+
+def _shown(upload: Upload, result: Answer | ExpectedError) -> dict[str, Any]:
+    """Return what the template shows of one picture: its answer and itself, with its heat map if it has one."""
+    if isinstance(result, ExpectedError):
+        return {"name": upload.name, "problem": problem_of(result).to_json()}
+    photograph = decode(upload.image_bytes, at_least=_SHOWN_SIZE).rgb
+    photograph.thumbnail(_SHOWN_SIZE)
+    if result.explanation:
+        photograph = lay_over(photograph, result.explanation)
+    file = io.BytesIO()
+    photograph.save(file, "JPEG", quality=85)
+    picture = f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return {"name": upload.name, "answer": result.to_json(), "picture": picture}

@@ -1,0 +1,155 @@
+"""Serve the app with gunicorn: `python -m step2_webapp.serve`, with settings from the environment (see `config.py`)."""
+
+import logging
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from shared.classifier.models import load
+from shared.errors import ExpectedError
+from step2_webapp.config import Config, ConfigError, read_config
+from step2_webapp.served_model import ServedModel
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "shared.logs.JsonFormatter"}},
+    "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}},
+    "root": {"level": "INFO", "handlers": ["stdout"]},
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}},
+}
+
+_log = logging.getLogger(__name__)
+
+
+class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn with our settings. Each web process makes its app, and loads its model, after the fork."""
+
+    def __init__(self, config: Config, metrics_folder: Path) -> None:
+        """Prepare; `run` starts serving and returns only by ending the process."""
+        self.service = config
+        self.metrics_folder = metrics_folder
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Hand our settings to gunicorn, under its names for them."""
+        settings = {
+            "bind": f"{self.service.host}:{self.service.port}",
+            "workers": self.service.web_processes,
+            "worker_class": DeadlineWorker,
+            "threads": self.service.threads,
+            "graceful_timeout": self.service.shutdown_timeout_s,
+            "limit_request_line": 8190,  # bytes; RFC 9110 wants room for addresses of at least 8000
+            "keepalive": 75,  # seconds; longer than load balancers keep theirs, so that it is they who close
+            "logconfig_dict": LOGGING,
+            "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - memory: a slow disk must not look like a hung process
+            "control_socket_disable": True,
+            "child_exit": _forget_process,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Return the app; called once in each web process."""
+        from step2_webapp.app import create_app  # noqa: PLC0415 - Prometheus counts per process once it is imported
+
+        config = self.service
+        model = ServedModel(
+            lambda: load(config.model, weights=config.weights, labels=config.labels, scaling=config.scaling),
+            max_batch_size=config.max_batch_size,
+            timeout_s=config.answer_timeout_s,
+        )
+        app = create_app(config, model, self.metrics_folder)
+        model.start(_end_server)
+        return app
+
+
+class DeadlineWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's thread worker, which stops listening to a client whose request does not arrive in time.
+
+    gunicorn itself waits for the rest of a request for ever, and each such client would occupy a thread.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
+        super().__init__(*args, **kwargs)
+        self._deadlines: dict[TConn, float] = {}
+
+    def handle(self, conn: TConn) -> object:
+        """Answer one request; the clock runs from its first byte."""
+        self._deadlines[conn] = monotonic() + self.app.service.upload_timeout_s
+        try:
+            return super().handle(conn)
+        finally:
+            del self._deadlines[conn]
+
+    def murder_pending(self) -> None:
+        """Do gunicorn's own round of overdue connections, about once a second, and ours."""
+        super().murder_pending()
+        for conn, deadline in list(self._deadlines.items()):
+            if monotonic() > deadline:
+                with suppress(OSError):  # it has just been closed
+                    conn.sock.shutdown(socket.SHUT_RD)  # the app sees the end, and can still say why
+
+
+def _end_server(error: Exception) -> None:
+    """Let the whole server end with exit code 4, rather than start one process after the other that fails alike."""
+    if isinstance(error, ExpectedError):
+        _log.critical(error.detail, extra={"fields": {"code": error.code, "remedy": error.remedy}})
+        print(f"{error.detail}\n{error.remedy}", file=sys.stderr, flush=True)  # noqa: T201
+    else:
+        _log.critical("The model cannot be loaded.", exc_info=error)
+    logging.shutdown()
+    os._exit(Arbiter.APP_LOAD_ERROR)
+
+
+def _forget_process(_server: object, worker: ThreadWorker) -> None:
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - see `load`
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def main() -> int:
+    """Serve until SIGTERM or Ctrl-C, then finish what is in work; return the exit code."""
+    try:
+        config = read_config(os.environ)
+        _check_port(config)
+    except ExpectedError as error:
+        print(f"{error.detail} {error.remedy}", file=sys.stderr)  # noqa: T201
+        return 2
+    metrics_folder = Path(tempfile.mkdtemp(prefix="metrics-"))
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    print(f"Serving on http://{config.host}:{config.port} once the model is loaded.", file=sys.stderr)  # noqa: T201
+    parent = os.getpid()
+    try:
+        Server(config, metrics_folder).run()
+    finally:
+        if os.getpid() == parent:
+            shutil.rmtree(metrics_folder, ignore_errors=True)
+    return 0
+
+
+def _check_port(config: Config) -> None:
+    """Raise ConfigError where the address is taken; gunicorn would try five times and then show a stack trace."""
+    with socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.host, config.port))
+        except OSError as error:
+            detail = f"{config.host}:{config.port} cannot be served on ({error.strerror})."
+            raise ConfigError(detail, "Choose another PORT or HOST.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
