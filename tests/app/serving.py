@@ -1,0 +1,72 @@
+"""Real servers for tests: a step's own entry point in a process of its own, on a free port."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from tests.conftest import ROOT
+
+READY_WITHIN_S = 120
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running service: its address, its process, and the file that its standard output goes to."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def stop(self, sent: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal, wait for the end, and return the exit code."""
+        self.process.send_signal(sent)
+        return self.process.wait(timeout=60)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(module: str, folder: Path, *, until_ready: bool = True, **settings: str) -> Iterator[Served]:
+    """Run `python -m MODULE` with these settings as environment variables; the offline model if they name none."""
+    port = settings.setdefault("PORT", str(free_port()))
+    environment = os.environ | {"MODEL": "efficientnet_lite0"} | settings
+    output = folder / f"{module}-{port}.out"
+    with output.open("wb") as stdout, output.with_suffix(".err").open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module], cwd=ROOT, env=environment, stdout=stdout, stderr=stderr
+        )
+    served = Served(f"http://127.0.0.1:{port}", process, output)
+    try:
+        wait_until_answered(served.address + ("/readyz" if until_ready else "/livez"), process)
+        yield served
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(timeout=60)
+
+
+def wait_until_answered(address: str, process: "subprocess.Popen[bytes]") -> None:
+    """Return once the address is answered with a good status."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"the server ended with {process.returncode}"
+        try:
+            if requests.get(address, timeout=10).ok:
+                return
+        except requests.ConnectionError:
+            pass  # not listening yet
+        time.sleep(0.1)
+    raise AssertionError(f"{address} was not answered within {READY_WITHIN_S} s")
