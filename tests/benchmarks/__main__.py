@@ -9,7 +9,7 @@ import subprocess
 import sys
 from importlib import import_module
 
-NAMES = ("one_picture", "many_pictures", "cold_start", "memory")
+NAMES = ("one_picture", "many_pictures", "cold_start", "memory", "web")
 
 
 def main() -> int:

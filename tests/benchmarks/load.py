@@ -1,0 +1,54 @@
+"""A load client that costs little of the processors it shares with what it measures."""
+
+import http.client
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import local
+from time import perf_counter
+from urllib.parse import urlsplit
+
+BOUNDARY = "a-boundary-that-no-photograph-contains"
+
+
+def multipart(image_bytes: bytes) -> bytes:
+    """Return a photograph as a browser would send it."""
+    head = (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="photograph.jpg"\r\n'
+        "Content-Type: image/jpeg\r\n\r\n"
+    )
+    return head.encode() + image_bytes + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+class Client:
+    """Asks one service; each thread keeps a connection of its own."""
+
+    def __init__(self, address: str) -> None:
+        self._host = urlsplit(address).netloc
+        self._kept = local()
+
+    def classify(self, body: bytes) -> float:
+        """Send one picture; return the seconds until its whole answer was here. Any status but 200 is an error."""
+        started = perf_counter()
+        if not hasattr(self._kept, "connection"):
+            self._kept.connection = http.client.HTTPConnection(self._host, timeout=120)
+        headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+        self._kept.connection.request("POST", "/v1/classify", body, headers)
+        response = self._kept.connection.getresponse()
+        answer = response.read()
+        if response.status != http.client.OK:
+            raise RuntimeError(f"{response.status}: {answer[:300]!r}")
+        return perf_counter() - started
+
+    def load(self, bodies: Sequence[bytes], clients: int, requests: int) -> tuple[float, list[float]]:
+        """Let that many clients ask as fast as they are answered; return requests per second, and each one's time."""
+        numbers = count()
+
+        def ask(_client: int) -> Iterator[float]:
+            while (number := next(numbers)) < requests:
+                yield self.classify(bodies[number % len(bodies)])
+
+        started = perf_counter()
+        with ThreadPoolExecutor(clients) as pool:
+            times = [time for per_client in pool.map(lambda c: list(ask(c)), range(clients)) for time in per_client]
+        return requests / (perf_counter() - started), times
