@@ -11,7 +11,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "La":  # Pillow knows no direct way from premultiplied grey.
         image = image.convert("LA")
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        image.load()
+        return image if image.mode == "RGB" else image.convert("RGB")  # RGB to RGB would be a copy
     rgba = image.convert("RGBA")
     on_white = Image.new("RGB", image.size, (255, 255, 255))
     on_white.paste(rgba, mask=rgba)

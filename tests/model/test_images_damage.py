@@ -117,11 +117,12 @@ def test_a_picture_of_another_type_is_named(file: bytes, name: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.0, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9])
-def test_a_file_cut_short_is_called_truncated(kind: str, share: float) -> None:
+@pytest.mark.parametrize("at_least", [None, (10, 10)], ids=["full", "reduced"])
+def test_a_file_cut_short_is_called_truncated(kind: str, share: float, at_least: tuple[int, int] | None) -> None:
     file = sample(kind)
 
     with pytest.raises(ImageTruncatedError):
-        decode(file[: max(18, int(len(file) * share))])
+        decode(file[: max(18, int(len(file) * share))], at_least=at_least)
 
 
 @pytest.mark.parametrize(("kind", "end_mark"), [("PNG", 12), ("GIF", 1)])
