@@ -80,7 +80,7 @@ def _demand_key(app: Flask, hashes: tuple[str, ...]) -> None:
         if asks_for_work() and not is_known(presented_key(), hashes):
             raise UnauthorizedError(
                 "This service asks for an API key, and none that it knows came with the request.",
-                "Send it as the header `Authorization: Bearer KEY`.",
+                "Send it as the header `Authorization: Bearer KEY`, or enter it on the page.",
             )
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from shared.classifier.image_types import PARSERS
 from shared.json_forms import AnswerJson, ProblemJson, ResultsJson
-from step2_webapp.problems import MEDIA_TYPE, STATUSES
+from step2_webapp.problems import MEDIA_TYPE, OTHER_PROBLEMS, STATUSES
 
 INFO = Info(
     title="Image classifier",
@@ -130,7 +130,7 @@ def documentation_blueprint(app: OpenAPI) -> Blueprint:
     @pages.get("/docs/problems")
     def problem_types() -> ResponseReturnValue:
         kinds = [(kind.code, status, kind.__doc__) for kind, status in STATUSES.items()]
-        return render_template("problems.html", kinds=kinds)
+        return render_template("problems.html", kinds=[*kinds, *OTHER_PROBLEMS])
 
     return pages
 

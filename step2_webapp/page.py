@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ from flask import Blueprint, render_template, request, send_from_directory
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
-from shared.classifier.explain import lay_over
+from shared.classifier.explain import HEAT_COLOURS, HOTTEST_COVER, lay_over
 from shared.classifier.images import decode
 from shared.classifier.predictions import Answer
 from shared.errors import ExpectedError
+from shared.json_forms import AnswerJson
 from step2_webapp.config import Config
 from step2_webapp.documentation import ClassifyQuery
 from step2_webapp.golden import SAMPLES
@@ -31,7 +33,16 @@ def page_blueprint(config: Config, classify: Classify) -> Blueprint:
     samples = sorted(path.name for path in SAMPLES.glob("*.jpg"))
 
     def render(**context: Any) -> str:  # noqa: ANN401 - whatever the template shows
-        return render_template("page.html", config=config, samples=samples, **context)
+        return render_template(
+            "page.html",
+            config=config,
+            samples=samples,
+            megabytes=config.max_image_bytes // 2**20,
+            heat_colours=HEAT_COLOURS,
+            hottest_cover=HOTTEST_COVER,
+            facts=_facts,
+            **context,
+        )
 
     @pages.get("/")
     def show() -> ResponseReturnValue:
@@ -75,3 +86,11 @@ def _shown(upload: Upload, result: Answer | ExpectedError) -> dict[str, Any]:
     photograph.save(file, "JPEG", quality=85)
     picture = f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
     return {"name": upload.name, "answer": result.to_json(), "picture": picture}
+
+
+def _facts(answer: AnswerJson) -> list[tuple[str, str]]:
+    """Return, in words, which model answered, what was sent, and how long each stage took."""
+    image = answer["image"]
+    size = f"{image['width']} x {image['height']} {image['format']}, {ceil(image['bytes'] / 1024)} KiB"
+    stages = [(stage, f"{duration:.1f} ms") for stage, duration in answer["timings_ms"].items()]
+    return [("model", answer["model_version"]), ("picture", size), *stages]

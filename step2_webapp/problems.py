@@ -98,6 +98,14 @@ STATUSES: dict[type[ExpectedError], HTTPStatus] = {
 }
 
 
+# What no error of ours stands for, with the code and the meaning that the same page lists.
+OTHER_PROBLEMS = (
+    ("not_found", HTTPStatus.NOT_FOUND, "There is no such address here."),
+    ("method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, "The address is right, and the method is not."),
+    ("internal_error", HTTPStatus.INTERNAL_SERVER_ERROR, "An error of the service itself; the log knows more."),
+)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One problem document."""

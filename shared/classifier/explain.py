@@ -15,8 +15,8 @@ from shared.classifier.preprocess import Preprocessing
 Floats = npt.NDArray[np.float32]
 
 # From cold to hot in equal steps. Lightness rises all the way, so the map also reads without colour vision.
-_RAMP = np.array([(20, 10, 80), (120, 10, 110), (205, 50, 70), (250, 145, 20), (255, 240, 130)], np.float32)
-_HOTTEST_COVER = 0.7  # how much of the photograph the hottest colour hides
+HEAT_COLOURS = ((20, 10, 80), (120, 10, 110), (205, 50, 70), (250, 145, 20), (255, 240, 130))
+HOTTEST_COVER = 0.7  # how much of the photograph the hottest colour hides
 
 
 def explain(
@@ -46,9 +46,9 @@ def lay_over(image: Image.Image, explanation: Explanation) -> Image.Image:
     left, top, right, bottom = explanation.region
     box = (round(left * width), round(top * height), round(right * width), round(bottom * height))
     heat = _heat(explanation, (box[2] - box[0], box[3] - box[1]))
-    steps = np.linspace(0, 1, len(_RAMP))
-    colours = np.stack([np.interp(heat, steps, _RAMP[:, channel]) for channel in range(3)], axis=-1)
-    mask = Image.fromarray((heat * _HOTTEST_COVER * 255).astype(np.uint8))
+    steps = np.linspace(0, 1, len(HEAT_COLOURS))
+    colours = np.stack([np.interp(heat, steps, channel) for channel in zip(*HEAT_COLOURS, strict=True)], axis=-1)
+    mask = Image.fromarray((heat * HOTTEST_COVER * 255).astype(np.uint8))
     explained = image.copy()
     explained.paste(Image.fromarray(colours.astype(np.uint8)), box, mask)
     return explained

@@ -349,7 +349,7 @@ def test_what_costs_nothing_needs_no_key(serve):
     assert set(statuses.values()) == {200}, statuses
 
 
-@pytest.mark.parametrize(("key", "status"), [(KEY, 200), ("wrong", 401), ("", 401)])
+@pytest.mark.parametrize(("key", "status"), [(KEY, 200), ("no such key", 401), ("", 401)])
 def test_the_pages_form_has_a_field_for_the_key(serve, key, status):
     served = serve(api_keys_sha256=(HASH,))
 
