@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from shared.classifier.native_logs import native_logs_held_back
 from shared.classifier.preprocess import Batch
 from step2_webapp.problems import DeadlineExceededError, NotReadyError
 
@@ -78,8 +79,9 @@ class ServedModel:
 
     def _run(self, when_loading_fails: Callable[[Exception], None]) -> None:
         try:
-            classifier = self._load()
-            classifier.warm_up(with_features=True)
+            with native_logs_held_back():
+                classifier = self._load()
+                classifier.warm_up(with_features=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, without a model there is nothing to serve
             when_loading_fails(error)
             return

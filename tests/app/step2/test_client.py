@@ -1,0 +1,213 @@
+"""The client for programs: against the real service, and against one that does as a test tells it."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from step2_webapp.client import Client, ProblemError, UnreachableError
+from tests.app.http_contract import CAT, CATS, COFFEE, TRACE_ID, labels
+from tests.app.serving import free_port
+from tests.conftest import SAMPLES
+
+ANSWER = (200, {}, b'{"predictions": []}')
+PROBLEM = {"code": "not_ready", "detail": "It is late.", "remedy": "Come again.", "trace_id": TRACE_ID}
+
+
+def problem(status: int, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return status, headers, json.dumps(PROBLEM | {"status": status}).encode()
+
+
+class Moody(ThreadingHTTPServer):
+    """Answers in turn what it was told, and the last of it ever after; None breaks the connection."""
+
+    def __init__(self, *replies: tuple[int, dict[str, str], bytes] | None) -> None:
+        super().__init__(("127.0.0.1", 0), MoodyHandler)
+        self.replies = list(replies)
+        self.asked: list[tuple[float, str, dict[str, str], bytes]] = []
+        self.address = f"http://127.0.0.1:{self.server_port}"
+
+
+class MoodyHandler(BaseHTTPRequestHandler):
+    server: Moody
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append((time.monotonic(), self.path, dict(self.headers), body))
+        reply = self.server.replies.pop(0) if len(self.server.replies) > 1 else self.server.replies[0]
+        if reply is None:
+            return
+        status, headers, content = reply
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def moody() -> Iterator:
+    servers = []
+
+    def start(*replies: tuple[int, dict[str, str], bytes] | None) -> Moody:
+        server = Moody(*replies)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        servers.append((server, thread))
+        return server
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def client(service):
+    with Client(service.address) as client:
+        yield client
+
+
+# --- the real service ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("picture", [SAMPLES / "cat.jpg", CAT], ids=["file", "bytes"])
+def test_a_picture_is_answered(client, picture):
+    answer = client.classify(picture, top_k=2)
+
+    assert labels(answer)[0] in CATS
+    assert len(answer["predictions"]) == 2
+    assert "explanation" not in answer
+
+
+def test_an_explanation_comes_where_it_is_asked_for(client):
+    assert client.classify(CAT, explain=True)["explanation"]["class_index"] == 285
+
+
+def test_several_pictures_are_answered_by_their_names_and_a_bad_one_harms_no_other(client):
+    results = client.classify_several([SAMPLES / "coffee.jpg", b"no picture", CAT])
+
+    assert [result["name"] for result in results] == ["coffee.jpg", "1", "2"]
+    assert labels(results[0]["answer"])[0] == "espresso"
+    assert results[1]["problem"]["code"] == "not_an_image"
+    assert labels(results[2]["answer"])[0] in CATS
+
+
+def test_several_pictures_may_be_one(client):
+    (result,) = client.classify_several([COFFEE])
+
+    assert labels(result["answer"])[0] == "espresso"
+
+
+def test_what_the_service_refuses_is_raised_with_its_code_and_remedy(client):
+    with pytest.raises(ProblemError) as caught:
+        client.classify(b"no picture")
+
+    assert (caught.value.status, caught.value.problem_code) == (415, "not_an_image")
+    assert caught.value.remedy.startswith("Send a JPEG")
+    assert len(caught.value.trace_id) == 32
+
+
+# --- a service in a mood ---------------------------------------------------------------------------------------------
+
+
+def test_a_key_goes_with_every_request(moody):
+    server = moody(ANSWER)
+
+    with Client(server.address + "/", api_key="sesame") as client:
+        client.classify(CAT)
+
+    ((_, path, headers, body),) = server.asked
+    assert headers["Authorization"] == "Bearer sesame"
+    assert path == "/v1/classify?top_k=5&explain=false"
+    assert body == CAT
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_who_is_told_to_come_again_does_so_no_sooner_than_told(moody, status):
+    server = moody(problem(status, Retry_After="1"), problem(status, Retry_After="1"), ANSWER)
+
+    with Client(server.address) as client:
+        answer = client.classify(CAT)
+
+    times = [time for time, *_ in server.asked]
+    assert answer == {"predictions": []}
+    assert [body for *_, body in server.asked] == [CAT] * 3
+    assert min(later - earlier for earlier, later in zip(times, times[1:], strict=False)) >= 0.99
+
+
+@pytest.mark.parametrize("reply", [None, problem(502), problem(504)], ids=["broken", "502", "504"])
+def test_what_broke_on_the_way_is_asked_again(moody, reply):
+    server = moody(reply, ANSWER)
+
+    with Client(server.address) as client:
+        assert client.classify(CAT) == {"predictions": []}
+
+    assert len(server.asked) == 2
+
+
+def test_a_wait_that_is_too_long_is_not_begun(moody):
+    server = moody(problem(429, Retry_After="3600"))
+
+    started = time.monotonic()
+    with Client(server.address) as client, pytest.raises(ProblemError, match=r"It is late\. Come again\."):
+        client.classify(CAT)
+
+    assert len(server.asked) == 1
+    assert time.monotonic() - started < 5
+
+
+def test_tries_come_to_an_end(moody):
+    server = moody(problem(503, Retry_After="0"))
+
+    with Client(server.address, tries=3) as client, pytest.raises(ProblemError) as caught:
+        client.classify(CAT)
+
+    assert len(server.asked) == 3
+    assert (caught.value.status, caught.value.problem_code, caught.value.trace_id) == (503, "not_ready", TRACE_ID)
+
+
+@pytest.mark.parametrize("status", [400, 401, 413, 415, 422, 500])
+def test_what_would_fail_again_is_not_asked_again(moody, status):
+    server = moody(problem(status))
+
+    with Client(server.address) as client, pytest.raises(ProblemError):
+        client.classify(CAT)
+
+    assert len(server.asked) == 1
+
+
+def test_an_answer_that_is_no_json_is_told_by_its_status(moody):
+    server = moody((404, {}, b"<html>nothing here"))
+
+    with Client(server.address) as client, pytest.raises(ProblemError, match="status 404") as caught:
+        client.classify(CAT)
+
+    assert caught.value.problem_code is None
+
+
+def test_where_nobody_answers_the_address_is_named():
+    address = f"http://127.0.0.1:{free_port()}"
+
+    with Client(address, tries=2) as client, pytest.raises(UnreachableError, match=address):
+        client.classify(CAT)
+
+
+def test_a_service_that_says_nothing_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with (
+            Client(address, timeouts_s=(1, 0.2), tries=1) as client,
+            pytest.raises(UnreachableError, match="timed out"),
+        ):
+            client.classify(CAT)
