@@ -14,9 +14,10 @@ export function isExplainable() {
 export async function classify(picture, apiKey, tell) {
   for (let attempt = 1; ; attempt += 1) {
     tell("Being looked at …");
+    const wasExplained = explain;
     const { result, retryAfter } = await ask(picture, apiKey);
     if (result.predictions) return { answer: result };
-    if (result.code === "explanation_unsupported" && explain) {
+    if (result.code === "explanation_unsupported" && wasExplained) {
       explain = false;
     } else if (retryAfter > 0 && retryAfter <= LONGEST_WAIT_S && attempt < TRIES) {
       await countDown(retryAfter, (seconds) => tell(`${result.detail} Next try in ${seconds} s.`));

@@ -68,11 +68,8 @@ async function askNext() {
 
 async function answer(entry) {
   const { card, file } = entry;
-  const limit = Number(document.body.dataset.maxImageBytes);
   const { answer, problem } =
-    file.size > limit
-      ? { problem: tooLarge(file.size, limit) }
-      : await classify(file, form.elements.api_key?.value, (words) => showWaiting(card, words));
+    refusal(file) ?? (await classify(file, form.elements.api_key?.value, (words) => showWaiting(card, words)));
   showWaiting(card, "");
   Object.assign(entry, { answer, problem });
   if (answer) {
@@ -119,10 +116,15 @@ function disableHeatMap() {
   heatMap.labels[0].textContent = "Heat map: not possible with this model";
 }
 
-function tooLarge(size, limit) {
+/** Return the problem of a file that need not be sent for it. */
+function refusal({ size }) {
+  const limit = Number(document.body.dataset.maxImageBytes);
   const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-  const detail = `The file has ${megabytes(size)}; the limit is ${megabytes(limit)}.`;
-  return { detail, remedy: "Send a smaller copy of the picture." };
+  if (size > limit) {
+    const detail = `The file has ${megabytes(size)}; the limit is ${megabytes(limit)}.`;
+    return { problem: { status: 413, detail, remedy: "Send a smaller copy of the picture." } };
+  }
+  return size ? null : { problem: { status: 422, detail: "The file is empty.", remedy: "Choose another one." } };
 }
 
 let count = 0;

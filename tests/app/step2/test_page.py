@@ -1,0 +1,487 @@
+"""The page as people use it: a real browser, a real server, real photographs."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+
+from shared.classifier.explain import lay_over
+from shared.classifier.predictions import Explanation
+from tests.app.browser import drop, launch, paste, watched
+from tests.app.http_contract import CAT, cat_as, cut_short
+from tests.conftest import SAMPLES
+
+CAT_FILE, COFFEE_FILE = SAMPLES / "cat.jpg", SAMPLES / "coffee.jpg"
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+NOT_READY = {"code": "not_ready", "status": 503, "detail": "The model is being loaded.", "remedy": "Try again."}
+UNEXPLAINED = {"code": "explanation_unsupported", "status": 422, "detail": "No.", "remedy": "Ask without."}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, service):
+    """Open the page in a browser of its own, with these settings."""
+    opened = []
+
+    def open_page(path="/", **settings):
+        context = browser.new_context(**settings)
+        watching = watched(context, service.address)
+        opened.append((context, watching))
+        page = watching.__enter__()
+        page.goto(service.address + path)
+        return page
+
+    yield open_page
+    for context, watching in opened:
+        watching.__exit__(None, None, None)
+        context.close()
+
+
+@pytest.fixture
+def page(visit):
+    return visit()
+
+
+@pytest.fixture
+def look(request):
+    """Keep a picture of the page where a person can look at it: .pytest_cache/d/screenshots."""
+
+    def screenshot(page, name):
+        page.screenshot(path=request.config.cache.mkdir("screenshots") / f"{name}.png", full_page=True)
+
+    return screenshot
+
+
+def choose(page, *files):
+    page.set_input_files("#file", [*files])
+
+
+def cards(page):
+    return page.locator("#answers .card")
+
+
+def best(page):
+    return page.locator("#answers .prediction:first-child .label")
+
+
+def outcome(page):
+    return page.get_by_role("status")
+
+
+def assert_accessible(page):
+    result = Axe().run(page, options={"runOnly": WCAG})
+    assert result.violations_count == 0, result.generate_report()
+    assert result.response["passes"], "axe has looked at nothing"
+
+
+# --- ways in ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_chosen_picture_is_shown_with_its_five_best_labels_as_bars(page, service, look):
+    choose(page, CAT_FILE)
+
+    expect(cards(page).locator(".prediction")).to_have_count(5)
+    answer = page.request.post(f"{service.address}/v1/classify", data=CAT).json()
+    lines = [line.split("\n") for line in cards(page).locator(".prediction").all_inner_texts()]
+    expected = [[p["label"], f"{100 * p['probability']:.1f}%"] for p in answer["predictions"]]
+    assert [[part.strip() for part in line if part.strip()] for line in lines] == expected
+    widths = [bar.get_attribute("width") for bar in cards(page).locator("rect").all()]
+    assert widths == [percent for _, percent in expected]
+    assert cards(page).locator(".picture").evaluate("image => image.naturalWidth") == 451
+    expect(cards(page).locator("summary")).to_have_text(re.compile(r"^efficientnet_lite0, \d+ ms$"))
+    cards(page).locator("summary").click()
+    expect(cards(page).locator("dl")).to_contain_text(answer["model_version"])
+    expect(cards(page).locator("dl")).to_contain_text("451 x 300 JPEG")
+    expect(outcome(page)).to_have_text("cat.jpg: Egyptian cat, 30.4%.")
+    look(page, "chosen")
+
+
+def test_pictures_may_be_dropped_anywhere(page):
+    drop(page, CAT_FILE, COFFEE_FILE)
+
+    expect(best(page)).to_have_text(["Egyptian cat", "espresso"])
+
+
+def test_a_picture_may_be_pasted(page):
+    paste(page, cat_as("PNG"))
+
+    expect(best(page)).to_have_text("Egyptian cat")
+    expect(cards(page).locator("dl")).to_contain_text("451 x 300 PNG")
+
+
+def test_a_picture_may_be_taken_with_the_camera(visit, look):
+    page = visit(permissions=["camera"])
+    page.get_by_role("button", name="Take a photo").click()
+    expect(page.get_by_role("button", name="Take it")).to_be_enabled()
+    look(page, "camera")
+    assert_accessible(page)
+    page.get_by_role("button", name="Take it").click()
+
+    expect(cards(page).locator(".prediction")).to_have_count(5)
+    expect(page.get_by_role("heading", name="photo.jpg")).to_be_visible()
+    expect(page.locator("#camera")).not_to_be_visible()
+    assert page.locator("video").evaluate("video => video.srcObject") is None, "the camera is still on"
+
+
+def test_a_camera_that_may_not_be_used_is_told_in_words(page):
+    page.evaluate(
+        "() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError')) }"
+    )
+    page.get_by_role("button", name="Take a photo").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("Allow it in your browser, or choose a picture instead.")
+    page.keyboard.press("Escape")
+    expect(page.locator("#camera")).not_to_be_visible()
+
+
+def test_a_sample_is_one_click_away(page):
+    page.get_by_role("button", name="Sample picture: coffee").click()
+
+    expect(best(page)).to_have_text("espresso")
+
+
+def test_everything_can_be_done_from_the_keyboard(page, look):
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Tab")
+        look(page, "focus")
+        page.keyboard.press("Enter")
+    chooser.value.set_files(COFFEE_FILE)
+    expect(best(page)).to_have_text("espresso")
+
+    for _ in range(2):  # past the camera
+        page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("switch")).to_be_checked()
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(best(page)).to_have_text("Egyptian cat")
+
+
+# --- several pictures, history ---------------------------------------------------------------------------------------
+
+
+def test_several_pictures_make_a_grid_in_which_a_bad_one_harms_no_other(page, look):
+    choose(page, CAT_FILE, SAMPLES / "README.md", COFFEE_FILE, SAMPLES / "rocket.jpg", SAMPLES / "astronaut.jpg")
+
+    expect(outcome(page)).to_have_text("5 pictures: 4 answered, 1 not.")
+    places = [card.bounding_box() for card in cards(page).all()]
+    names = [card.get_by_role("heading").inner_text() for card in cards(page).all()]
+    assert names == ["cat.jpg", "README.md", "coffee.jpg", "rocket.jpg", "astronaut.jpg"]
+    assert len({place["x"] for place in places}) > 1
+    assert len({place["y"] for place in places}) > 1
+    expect(best(page)).to_have_text(["Egyptian cat", "espresso", "missile", "ping-pong ball"])
+    expect(cards(page).nth(1).get_by_role("alert")).to_have_text(re.compile(r"not a picture.*Send a JPEG", re.DOTALL))
+    look(page, "several")
+
+
+def test_more_pictures_than_a_request_may_have_are_answered(page):
+    choose(page, *[CAT_FILE] * 20)
+
+    expect(outcome(page)).to_have_text("20 pictures: 20 answered.", timeout=30_000)
+
+
+def test_what_was_answered_stays_for_the_visit_and_can_be_opened_again(page, look):
+    earlier = page.locator("#visit")
+    choose(page, CAT_FILE)
+    expect(best(page)).to_have_text("Egyptian cat")
+    expect(earlier).to_be_hidden()
+    choose(page, COFFEE_FILE)
+    expect(best(page)).to_have_text("espresso")
+    expect(earlier.get_by_role("listitem")).to_have_text("Egyptian cat, 30.4%")
+    look(page, "visit")
+
+    page.reload()
+    expect(earlier.get_by_role("listitem")).to_have_text(["espresso, 77.9%", "Egyptian cat, 30.4%"])
+    earlier.get_by_role("button", name="Egyptian cat").click()
+    expect(cards(page).locator(".prediction")).to_have_count(5)
+    expect(best(page)).to_have_text("Egyptian cat")
+    assert cards(page).locator(".picture").evaluate("image => image.naturalWidth") > 100
+    expect(earlier.get_by_role("listitem")).to_have_text("espresso, 77.9%")
+
+    earlier.get_by_role("button", name="Clear").click()
+    expect(earlier).to_be_hidden()
+    page.reload()
+    expect(earlier).to_be_hidden()
+
+
+def test_another_visit_knows_nothing_of_this_one(visit):
+    choose(visit(), CAT_FILE)
+
+    other = visit()
+
+    expect(other.locator("#visit")).to_be_hidden()
+
+
+# --- heat map --------------------------------------------------------------------------------------------------------
+
+
+def explained_by_the_script(service):
+    """Return the cat's heat map as the script and the form draw it, on black."""
+    answer = requests.post(f"{service.address}/v1/classify?explain=true", data=CAT, timeout=10).json()
+    explanation = Explanation(0, answer["explanation"]["grid"], (0, 0, 1, 1))
+    return np.asarray(lay_over(Image.new("RGB", (256, 256)), explanation), float)
+
+
+def test_the_heat_map_lies_over_what_the_model_saw_and_is_told_in_words(page, service, look):
+    choose(page, CAT_FILE)
+    heat_map = cards(page).get_by_role("img", name="Heat map: what spoke for Egyptian cat is in the middle.")
+    words = page.get_by_text("What spoke for Egyptian cat most is in the middle.")
+    expect(best(page)).to_have_text("Egyptian cat")
+    expect(heat_map).to_be_hidden()
+    expect(words).to_be_hidden()
+
+    page.get_by_role("switch", name="Heat map").click()
+
+    expect(heat_map).to_be_visible()
+    expect(words).to_be_visible()
+    photograph, map_ = cards(page).locator(".picture").bounding_box(), heat_map.bounding_box()
+    assert map_["width"] == pytest.approx(map_["height"], abs=2), "the model sees a square"
+    assert map_["height"] == pytest.approx(0.875 * photograph["height"], abs=2)
+    assert map_["x"] + map_["width"] / 2 == pytest.approx(photograph["x"] + photograph["width"] / 2, abs=2)
+    drawn = np.reshape(
+        heat_map.evaluate("c => [...c.getContext('2d').getImageData(0, 0, 256, 256).data]"), (256, 256, 4)
+    )
+    on_black = drawn[:, :, :3] * (drawn[:, :, 3:] / 255)
+    assert np.abs(on_black - explained_by_the_script(service)).mean() < 4, "of 255"
+    look(page, "heat-map")
+
+    page.get_by_role("switch", name="Heat map").click()
+    expect(heat_map).to_be_hidden()
+
+
+def test_a_model_that_cannot_be_explained_answers_and_the_switch_says_why_it_is_off(page):
+    def refuse(route):
+        if "explain=true" in route.request.url:
+            route.fulfill(status=422, content_type="application/problem+json", body=json.dumps(UNEXPLAINED))
+        else:
+            route.continue_()
+
+    page.route("**/v1/classify*", refuse)
+    choose(page, CAT_FILE, COFFEE_FILE)
+
+    expect(best(page)).to_have_text(["Egyptian cat", "espresso"])
+    expect(page.get_by_role("switch", name="not possible with this model")).to_be_disabled()
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("half.jpg", cut_short(), r"ends too early.*Send the file again"),
+        ("letter.pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", r"looks like application/pdf.*Send a JPEG"),
+        ("empty.jpg", b"", r"empty.*Choose another"),
+        ("huge.jpg", CAT + bytes(21 * 2**20), r"21\.0 MiB; the limit is 20\.0 MiB.*smaller copy"),
+    ],
+)
+def test_a_picture_that_cannot_be_answered_says_why_and_what_to_do(page, name, content, words):
+    choose(page, {"name": name, "mimeType": "", "buffer": content})
+
+    expect(page.get_by_role("alert")).to_have_text(re.compile(words, re.DOTALL))
+    expect(outcome(page)).to_have_text(f"{name} was not answered.")
+    expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+
+
+def test_without_a_network_the_page_says_so_and_can_try_again(page, look):
+    page.route("**/v1/classify*", lambda route: route.abort())
+    choose(page, CAT_FILE)
+    expect(page.get_by_role("alert")).to_contain_text("The service cannot be reached. Check that you are online")
+    look(page, "unreachable")
+
+    page.unroute("**/v1/classify*")
+    page.get_by_role("button", name="Try again").click()
+
+    expect(best(page)).to_have_text("Egyptian cat")
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_while_the_model_loads_the_page_counts_down_and_asks_again(page):
+    answers = iter([503, 503])
+
+    def late(route):
+        if next(answers, None):
+            headers = {"Retry-After": "1", "Content-Type": "application/problem+json"}
+            route.fulfill(status=503, headers=headers, body=json.dumps(NOT_READY))
+        else:
+            route.continue_()
+
+    page.route("**/v1/classify*", late)
+    choose(page, CAT_FILE)
+
+    expect(cards(page).locator(".waiting")).to_have_text("The model is being loaded. Next try in 1 s.")
+    expect(best(page)).to_have_text("Egyptian cat")
+
+
+def test_what_is_not_an_answer_of_the_service_is_told_without_its_html(page):
+    page.route("**/v1/classify*", lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>nginx"))
+    choose(page, CAT_FILE)
+
+    expect(page.get_by_role("alert")).to_contain_text("answered with status 502. Try again in a while.")
+
+
+def test_a_name_is_text_whatever_it_says(page):
+    name = '<img src=x onerror="document.title=1">.jpg'
+    choose(
+        page,
+        {"name": name, "mimeType": "image/jpeg", "buffer": CAT},
+    )
+
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    expect(page).to_have_title("What does the picture show?")
+
+
+def test_a_picture_that_the_browser_cannot_show_is_answered(page):
+    choose(page, {"name": "cat.tiff", "mimeType": "", "buffer": cat_as("TIFF")})
+
+    expect(best(page)).to_have_text("Egyptian cat")
+    expect(page.get_by_text("Your browser cannot show this type of picture.")).to_be_visible()
+
+
+def test_where_keys_are_asked_for_the_page_has_a_field_for_one(page):
+    """The fixture's service asks for none, so the field and the refusal are put in by the test."""
+    page.evaluate(
+        "document.querySelector('.switch').insertAdjacentHTML('beforebegin', '<input name=api_key aria-label=Key>')"
+    )
+    page.get_by_label("Key").fill("sesame")
+
+    with page.expect_request("**/v1/classify*") as asked:
+        choose(page, CAT_FILE)
+
+    assert asked.value.headers["authorization"] == "Bearer sesame"
+
+
+# --- without the script ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def plain(visit):
+    return visit(java_script_enabled=False)
+
+
+def test_without_javascript_a_form_renders_the_answers(plain, service, look):
+    expect(plain.get_by_role("button", name="Take a photo")).to_be_hidden()
+    choose(plain, CAT_FILE, SAMPLES / "README.md")
+    plain.get_by_role("switch", name="Heat map").check()
+    look(plain, "plain-form")
+    plain.get_by_role("button", name="Say what they show").click()
+
+    expect(plain.get_by_role("heading", name="Answers")).to_be_visible()
+    expect(cards(plain)).to_have_count(2)
+    expect(best(plain)).to_have_text("Egyptian cat")
+    expect(cards(plain).first.locator(".percent").first).to_have_text("30.4%")
+    expect(cards(plain).first.locator("summary")).to_have_text(re.compile(r"^\s*efficientnet_lite0, \d+ ms\s*$"))
+    expect(cards(plain).nth(1).get_by_role("alert")).to_contain_text("not a picture")
+    expect(plain.get_by_role("switch", name="Heat map")).to_be_checked()
+    look(plain, "plain-answers")
+
+
+def test_without_javascript_a_sample_is_one_click_away_too(plain):
+    plain.get_by_role("button", name="Sample picture: rocket").click()
+
+    expect(best(plain)).to_have_text("missile")
+    expect(plain.get_by_role("img", name="The picture rocket.jpg")).to_be_visible()
+
+
+def test_without_javascript_a_form_that_nobody_filled_in_is_a_problem_in_words(plain, look):
+    plain.get_by_role("button", name="Say what they show").click()
+
+    expect(plain.get_by_role("alert")).to_contain_text("There is no picture in this request.")
+    look(plain, "plain-problem")
+
+
+def test_the_page_and_the_form_say_the_same(page, plain):
+    for one in (page, plain):
+        choose(one, CAT_FILE)
+    plain.get_by_role("button", name="Say what they show").click()
+    expect(best(page)).to_have_text("Egyptian cat")
+
+    drawn, rendered = (
+        [*map(" ".join, map(str.split, cards(one).locator(".prediction").all_inner_texts()))] for one in (page, plain)
+    )
+    assert drawn == rendered
+    names, plain_names = (one.locator("#answers dt").all_text_contents() for one in (page, plain))
+    assert names == plain_names == ["model", "picture", "decode", "preprocess", "predict"]
+    facts, plain_facts = (one.locator("#answers dd").all_text_contents()[:2] for one in (page, plain))
+    assert facts == plain_facts
+
+
+# --- everybody, everywhere -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 320])
+def test_the_page_is_accessible_in_every_state(visit, look, scheme, width):
+    page = visit(color_scheme=scheme, viewport={"width": width, "height": 740})
+    assert_accessible(page)
+
+    choose(page, COFFEE_FILE)
+    expect(best(page)).to_have_text("espresso")
+    page.get_by_role("switch", name="Heat map").click()
+    choose(page, CAT_FILE, SAMPLES / "README.md")
+    expect(outcome(page)).to_have_text("2 pictures: 1 answered, 1 not.")
+    cards(page).first.locator("summary").click()
+
+    assert_accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    sizes = [button.bounding_box() for button in page.locator("button:visible, summary:visible, .button:visible").all()]
+    assert min(size["height"] for size in sizes) >= 24
+    look(page, f"{scheme}-{width}")
+
+
+def test_dark_is_dark(visit):
+    light, dark = (
+        visit(color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
+        for scheme in ("light", "dark")
+    )
+
+    brightness = [sum(map(int, re.findall(r"\d+", colour))) for colour in (light, dark)]
+    assert brightness[0] > 600
+    assert brightness[1] < 150
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_form_without_javascript_is_accessible(visit, browser, service, scheme):
+    """Axe itself is a script, so it looks at what the form rendered in a page that may run some."""
+    plain = visit(java_script_enabled=False)
+    choose(plain, CAT_FILE, SAMPLES / "README.md")
+    plain.get_by_role("button", name="Say what they show").click()
+    rendered = plain.content()
+
+    page = visit(color_scheme=scheme)
+    page.route(service.address + "/rendered", lambda route: route.fulfill(body=rendered, content_type="text/html"))
+    page.route("**/page.js", lambda route: route.abort())
+    page.goto(service.address + "/rendered")
+
+    expect(best(page)).to_have_text("Egyptian cat")
+    assert_accessible(page)
+
+
+def test_the_list_of_problems_is_accessible_and_marks_the_one_that_was_asked_for(visit, look):
+    page = visit("/docs/problems#image_truncated")
+
+    assert_accessible(page)
+    assert page.locator("tr:target").inner_text().startswith("image_truncated")
+    look(page, "problems")
+
+
+def test_the_documentation_works_without_the_internet(visit, look):
+    page = visit("/docs")
+
+    expect(page.locator(".opblock")).to_have_count(4)
+    page.locator(".opblock-post .opblock-summary-control").click()
+    expect(page.get_by_text("top_k", exact=True)).to_be_visible()
+    look(page, "docs")
