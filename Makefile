@@ -44,16 +44,30 @@ define FAILED
 	echo "TensorFlow has packages for Linux (x86-64, ARM; not Alpine) and for Apple silicon." >&2; exit 1; }
 endef
 
-.PHONY: help setup test-setup run test lint types pytest format benchmarks soak clean
+# What tests need beyond Python is installed where no password is asked for; a test that lacks it says so and is skipped.
+AS_ROOT := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo; fi)
+
+define INSTALL_PROGRAM
+if [ -n "$(AS_ROOT)" ] && command -v apt-get >/dev/null; then \
+		echo "==> $$program, for the tests"; \
+		$(AS_ROOT) apt-get update -qq >/dev/null && \
+		$(AS_ROOT) DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$program >/dev/null; \
+	fi
+endef
+
+.PHONY: help setup test-setup programs run step2 test lint types pytest format benchmarks soak clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*  ## /\1	/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9]*\):.*  ## /\1	/p' Makefile | expand -t 14
 
 setup: .venv/run.stamp  ## install what the steps need into .venv
 
 run: setup  ## classify the sample pictures (MODEL=efficientnet_lite0 make run: with that model)
 	@echo "==> step1_script: shared/samples"
 	@$(PY) -m step1_script.classify --model "$(or $(MODEL),auto)" shared/samples
+
+step2: setup  ## serve the web application (PORT=8000 MODEL=auto; every setting: step2_webapp/config.py)
+	@$(PY) -m step2_webapp.serve
 
 test: lint types pytest  ## check style and types, and run every test
 
@@ -78,7 +92,7 @@ benchmarks: test-setup  ## measure the numbers that the READMEs quote
 	@echo "==> benchmarks"
 	@$(PY) -m tests.benchmarks
 
-soak: test-setup  ## throw ruined pictures at the intake for two minutes
+soak: test-setup  ## throw ruined pictures, and many clients, at what is built, for minutes
 	@echo "==> soak"
 	@$(PY) -W ignore -m tests.soak 2>/dev/null  # libtiff has something to say on each ruin
 
@@ -86,15 +100,23 @@ clean:  ## remove everything that make made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-test-setup: .venv/test.stamp
+test-setup: .venv/test.stamp programs
+
+programs:
+	@for program in curl redis-server chromium; do \
+		command -v $$program >/dev/null || { $(INSTALL_PROGRAM); }; \
+		command -v $$program >/dev/null || \
+		{ [ $$program = chromium ] && $(PY) -m playwright install chromium >/dev/null 2>&1; } || \
+		echo "$$program is missing: the tests that need it are skipped." >&2; \
+	done
 
 # A stamp is touched last, so an interrupted installation is taken up again where it was left.
 # TensorFlow goes first and alone: it is most of the download, and the one whose progress is worth seeing.
-.venv/run.stamp: $(PY) step1_script/requirements.txt $(CONSTRAINTS)
+.venv/run.stamp: $(PY) step1_script/requirements.txt step2_webapp/requirements.txt $(CONSTRAINTS)
 	@echo "==> packages to run (about 650 MB the first time)"
 	@$(PREPARE)
 	@$(INSTALL) --no-deps -c $(CONSTRAINTS) tensorflow || $(FAILED)
-	@$(INSTALL) $(QUIETLY) -r step1_script/requirements.txt || $(FAILED)
+	@$(INSTALL) $(QUIETLY) -r step1_script/requirements.txt -r step2_webapp/requirements.txt || $(FAILED)
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp tests/requirements.txt shared/requirements-heic.txt

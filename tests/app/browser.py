@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = (
     "--no-sandbox",  # build machines run as root
     "--use-fake-device-for-media-stream",  # a camera that shows a test picture
@@ -19,11 +18,10 @@ OPTIONS = (
 
 def launch(playwright: Playwright) -> Browser:
     """Start the browser without a window, or skip the tests that need one."""
-    program = next(filter(None, map(shutil.which, NAMES)), None)
     try:
-        return playwright.chromium.launch(executable_path=program, args=OPTIONS)
+        return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=OPTIONS)
     except Error as error:
-        pytest.skip(f"no browser: `make test-setup` says how to get one ({str(error).splitlines()[0]})")
+        pytest.skip(f"no browser: `make test-setup` fetches one where it can ({str(error).splitlines()[0]})")
 
 
 @contextmanager

@@ -1,17 +1,22 @@
-"""The web application that most tutorials end with, to be measured against: `python -m tests.benchmarks.tutorial`.
+"""The web application that most tutorials end with, to be broken and to be measured against.
 
 Flask's own server, Keras's own loading of a picture, and `model.predict` in each request. It even does what many
-forget: the model is loaded once. Arguments: a .keras file, the name of its scaling, a port.
+forget: the model is loaded once.
+
+`python -m tests.benchmarks.tutorial FILE` sends it a file, with the offline model, and prints the status of its answer;
+`python -m tests.benchmarks.tutorial MODEL.keras SCALING PORT` serves.
 """
 
 import io
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 from flask import Flask, Response, jsonify, request
 
-from shared.classifier.preprocess import SCALINGS
+from shared.classifier import efficientnet_lite0
+from shared.classifier.preprocess import EFFICIENTNET_LITE0, SCALINGS
 
 
 def create_app(model: keras.Model, scaling: str) -> Flask:
@@ -34,5 +39,16 @@ def create_app(model: keras.Model, scaling: str) -> Flask:
     return app
 
 
+def main(*arguments: str) -> None:
+    if len(arguments) == 1:
+        model = efficientnet_lite0.build(efficientnet_lite0.packaged_weights())
+        client = create_app(model, EFFICIENTNET_LITE0.scaling.name).test_client()
+        picture = Path(arguments[0]).read_bytes()
+        print(client.post("/v1/classify", data={"image": (io.BytesIO(picture), "picture")}).status)
+    else:
+        model, scaling, port = arguments
+        create_app(keras.models.load_model(model), scaling).run(port=int(port))
+
+
 if __name__ == "__main__":
-    create_app(keras.models.load_model(sys.argv[1]), sys.argv[2]).run(port=int(sys.argv[3]))
+    main(*sys.argv[1:])

@@ -7,12 +7,28 @@ import pytest
 
 from tests.repo.checkout import BUILT_STEPS, ROOT, STEPS, copy, inside, section
 
+SERVE_AND_ASK = """
+import os, socket, subprocess, sys
+from pathlib import Path
+from step2_webapp.client import Client
+with socket.create_server(("127.0.0.1", 0)) as probe:
+    port = str(probe.getsockname()[1])
+settings = os.environ | {"PORT": port, "MODEL": "efficientnet_lite0"}
+server = subprocess.Popen([sys.executable, "-m", "step2_webapp.serve"], env=settings, stdout=subprocess.DEVNULL)
+try:
+    print(Client(f"http://127.0.0.1:{port}", tries=8).classify(Path("shared/samples/cat.jpg"))["predictions"][0])
+finally:
+    server.terminate()
+    sys.exit(server.wait())
+"""
+
 # What a step must still do once copied away: the arguments to python, and a pattern for what it prints.
 SMOKE = {
     "step1_script": (
         ["-m", "step1_script.classify", "--model", "efficientnet_lite0", "shared/samples/cat.jpg"],
         "tabby|Egyptian cat",
     ),
+    "step2_webapp": (["-c", SERVE_AND_ASK], "tabby|Egyptian cat"),
 }
 
 

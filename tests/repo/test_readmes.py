@@ -2,13 +2,16 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.app.serving import free_port, wait_until_answered
 from tests.repo.checkout import BUILT_STEPS, FILES, ROOT, STEPS, copy, python_in, section
 
 PAGES = [path for path in FILES if path.name == "README.md"]
@@ -18,6 +21,9 @@ RUNNABLE_PAGES = [path for path in PAGES if len(path.parts) == 1 or path.parts[0
 SKIPPED = re.compile(r"git clone \S+|cd \S+")
 # These would run this very test again, or last too long: only that make knows them is checked.
 ONLY_PLANNED = re.compile(r"make (test|benchmarks|soak|setup)\b")
+# This one serves until it is stopped. It is started once, on a free port, for all that ask at the page's address.
+SERVES = re.compile(r"(MODEL=\w+ )?make step2")
+SERVED_AT = "127.0.0.1:8000"
 SECONDS = 600
 
 SINCE_STEP_2 = ["What changed", "What did not change", "See the difference"]
@@ -70,7 +76,8 @@ def shown(body: str) -> str:
 
 
 def is_skipped(line: str) -> bool:
-    return SKIPPED.fullmatch(line.partition(" #")[0].strip()) is not None
+    command = line.partition(" #")[0].strip()
+    return SKIPPED.fullmatch(command) is not None or SERVES.fullmatch(command) is not None
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +89,45 @@ def copied_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+def environment() -> dict[str, str]:
+    others = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return others | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{others['PATH']}"}
+
+
+@pytest.fixture(scope="module")
+def served_at(copied_repository: Path) -> Iterator[str]:
+    """The service of step 2, started as its page says and stopped as a person does it, with Ctrl-C."""
+    page = (ROOT / "step2_webapp" / "README.md").read_text()
+    (command,) = {line for line in page.splitlines() if SERVES.fullmatch(line)}
+    port = str(free_port())
+    with (copied_repository.parent / "served").open("wb") as output:
+        server = subprocess.Popen(
+            ["bash", "-c", f"exec {'env ' if '=' in command else ''}{command}"],
+            cwd=copied_repository,
+            env=environment() | {"PORT": port},
+            start_new_session=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until_answered(f"http://127.0.0.1:{port}/readyz", server)
+        yield f"127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        server.wait(timeout=60)
+    assert f"Serving on http://127.0.0.1:{port}" in (copied_repository.parent / "served").read_text()
+
+
 @pytest.mark.parametrize("block", [block for page in RUNNABLE_PAGES for block in blocks(page)], ids=str)
-def test_commands_do_what_the_page_says(block: Block, copied_repository: Path):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+def test_commands_do_what_the_page_says(block: Block, copied_repository: Path, request: pytest.FixtureRequest):
+    script = block.script
+    if SERVED_AT in script:
+        script = script.replace(SERVED_AT, request.getfixturevalue("served_at"))
 
     run = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.script],
+        ["bash", "-euo", "pipefail", "-c", script],
         cwd=copied_repository,
-        env=environment,
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
