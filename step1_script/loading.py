@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 def load_classifier(options: Options) -> "KerasClassifier":
     """Return the classifier, warmed up; raises ModelError where none can be had or it cannot do what is asked."""
     with native_logs_held_back():
-        classifier = load(options.model, weights=options.weights, labels=options.labels, scaling=options.scaling)
+        classifier = load(
+            options.model,
+            weights=options.weights,
+            labels=options.labels,
+            scaling=options.scaling,
+            precision=options.precision,
+        )
         classifier.warm_up()
         if options.explain:
             classifier.check_explainable()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.classifier.images import MAX_BYTES, MAX_PIXELS
-from shared.classifier.models import MODEL_NAMES
+from shared.classifier.models import MODEL_NAMES, PRECISIONS
 from shared.classifier.preprocess import SCALINGS
 
 FORMATS = ("text", "json", "jsonl", "csv")
@@ -31,6 +31,7 @@ class Options:
     weights: str | None
     labels: Path | None
     scaling: str | None
+    precision: str
     top_k: int
     batch_size: int
     format: str
@@ -59,6 +60,7 @@ def read_options(arguments: list[str] | None = None) -> Options:
     add("--weights", metavar="FILE", help="a file or http(s) address with a named model's weights, instead of its own")
     add("--labels", type=Path, metavar="FILE", help="the labels of a .keras model, one a line")
     add("--scaling", choices=tuple(SCALINGS), help="how a .keras model's input is scaled")
+    add("--precision", choices=PRECISIONS, default="float32", help="bfloat16: faster on processors that have it")
     add("--top-k", type=_positive, default=5, metavar="N", help="how many labels to give (default: 5)")
     add("--batch-size", type=_positive, default=16, metavar="N", help="pictures predicted in one call (default: 16)")
     add("--format", choices=FORMATS, default="text", help="how to write the answers (default: text)")

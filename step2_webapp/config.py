@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from limits import parse
 from pydantic import BeforeValidator, Field, FilePath, TypeAdapter, ValidationError
@@ -38,6 +38,7 @@ class Config:
     weights: str | None = None
     labels: Path | None = None
     scaling: str | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"  # bfloat16 is faster on processors that have it
     # The golden picture, and labels of which one must come first for /readyz; ImageNet's models bring their own.
     golden_image: FilePath | None = None
     golden_labels: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()

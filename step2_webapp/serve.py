@@ -14,6 +14,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from shared.classifier.models import load
@@ -53,6 +54,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "limit_request_line": 8190,  # bytes; RFC 9110 wants room for addresses of at least 8000
             "keepalive": 75,  # seconds; longer than load balancers keep theirs, so that it is they who close
             "logconfig_dict": LOGGING,
+            "logger_class": ServerLogger,
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - memory: a slow disk must not look like a hung process
             "control_socket_disable": True,
             "child_exit": _forget_process,
@@ -66,13 +68,26 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
         config = self.service
         model = ServedModel(
-            lambda: load(config.model, weights=config.weights, labels=config.labels, scaling=config.scaling),
+            lambda: load(
+                config.model,
+                weights=config.weights,
+                labels=config.labels,
+                scaling=config.scaling,
+                precision=config.precision,
+            ),
             max_batch_size=config.max_batch_size,
             timeout_s=config.answer_timeout_s,
         )
         app = create_app(config, model, self.metrics_folder)
         model.start(_end_server)
         return app
+
+
+class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's log without its lines on requests: the app writes one for each, and knows more of it."""
+
+    def access(self, *_: object) -> None:
+        """Leave it to the app."""
 
 
 class DeadlineWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types

@@ -101,7 +101,8 @@ def _compile(model: keras.Model, outputs: list[Any], preprocessing: Preprocessin
     pictures = tf.TensorSpec((None, preprocessing.height, preprocessing.width, 3), tf.uint8)
 
     def run(batch: Any) -> Any:  # noqa: ANN401 - TensorFlow has no types
-        return keras.tree.flatten(network((tf.cast(batch, tf.float32) - mean) / deviation, training=False))
+        results = keras.tree.flatten(network((tf.cast(batch, tf.float32) - mean) / deviation, training=False))
+        return [tf.cast(result, tf.float32) for result in results]
 
     return tf.function(run, input_signature=[pictures])
 

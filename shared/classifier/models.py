@@ -20,25 +20,33 @@ if TYPE_CHECKING:
 # names models, checks options or decodes pictures never pays for it.
 
 MODEL_NAMES = ("auto", "inception_v3", "efficientnet_lite0")
+PRECISIONS = ("float32", "bfloat16")
 
 _log = logging.getLogger(__name__)
 
 
 def load(
-    model: str = "auto", *, weights: str | None = None, labels: Path | None = None, scaling: str | None = None
+    model: str = "auto",
+    *,
+    weights: str | None = None,
+    labels: Path | None = None,
+    scaling: str | None = None,
+    precision: str = "float32",
 ) -> "KerasClassifier":
     """Load a classifier, which the caller then warms up.
 
     `model` is one of MODEL_NAMES or the path of a `.keras` file. "auto" is InceptionV3 where its weights are given,
     cached or can be fetched, and otherwise the offline model, which a warning in the log says. `weights` replaces a
     named model's published weights by a file or an http(s) address. A `.keras` file needs `labels` (a text file, one
-    label a line) and `scaling` (a key of SCALINGS).
+    label a line) and `scaling` (a key of SCALINGS). `precision` is one of PRECISIONS.
 
     Raises ModelOptionsError, before anything slow, for options that do not go together, and the other kinds of
     ModelError for models that cannot be had.
     """
+    if precision not in PRECISIONS:
+        raise ModelOptionsError(f"There is no precision {precision!r}.", f"Choose one of {', '.join(PRECISIONS)}.")
     if model.endswith(".keras"):
-        return _load_own(model, weights, labels, scaling)
+        return _load_own(model, weights, labels, scaling, precision)
     if model not in MODEL_NAMES:
         raise ModelOptionsError(
             f"There is no model {model!r}.", f"Choose one of {', '.join(MODEL_NAMES)}, or give a .keras file."
@@ -49,9 +57,9 @@ def load(
             "Leave them out, or give a .keras file as the model.",
         )
     if model == "efficientnet_lite0":
-        return _load_efficientnet_lite0(weights)
+        return _load_efficientnet_lite0(weights, precision)
     try:
-        return _load_inception_v3(weights)
+        return _load_inception_v3(weights, precision)
     except WeightsUnavailableError as error:
         if model == "inception_v3" or weights:
             raise
@@ -60,30 +68,33 @@ def load(
             "name: what to do is said then.",
             error.detail,
         )
-        return _load_efficientnet_lite0(None)
+        return _load_efficientnet_lite0(None, precision)
 
 
-def _load_inception_v3(weights: str | None) -> "KerasClassifier":
+def _load_inception_v3(weights: str | None, precision: str) -> "KerasClassifier":
     from shared.classifier import inception_v3
     from shared.classifier.weights import given_weights, inception_v3_weights
 
     if weights is None:
-        return _imagenet_classifier(inception_v3.build, inception_v3_weights(), INCEPTION_V3)
+        return _imagenet_classifier(inception_v3.build, inception_v3_weights(), INCEPTION_V3, precision)
     with given_weights(weights, inception_v3.WEIGHTS_SUFFIXES) as path:
-        return _imagenet_classifier(inception_v3.build, path, INCEPTION_V3)
+        return _imagenet_classifier(inception_v3.build, path, INCEPTION_V3, precision)
 
 
-def _load_efficientnet_lite0(weights: str | None) -> "KerasClassifier":
+def _load_efficientnet_lite0(weights: str | None, precision: str) -> "KerasClassifier":
     from shared.classifier import efficientnet_lite0
     from shared.classifier.weights import given_weights
 
     if weights is None:
-        return _imagenet_classifier(efficientnet_lite0.build, efficientnet_lite0.packaged_weights(), EFFICIENTNET_LITE0)
+        path = efficientnet_lite0.packaged_weights()
+        return _imagenet_classifier(efficientnet_lite0.build, path, EFFICIENTNET_LITE0, precision)
     with given_weights(weights, efficientnet_lite0.WEIGHTS_SUFFIXES) as path:
-        return _imagenet_classifier(efficientnet_lite0.build, path, EFFICIENTNET_LITE0)
+        return _imagenet_classifier(efficientnet_lite0.build, path, EFFICIENTNET_LITE0, precision)
 
 
-def _load_own(name: str, weights: str | None, labels: Path | None, scaling: str | None) -> "KerasClassifier":
+def _load_own(
+    name: str, weights: str | None, labels: Path | None, scaling: str | None, precision: str
+) -> "KerasClassifier":
     if weights or labels is None or scaling not in SCALINGS:
         raise ModelOptionsError(
             f"{Path(name).name} holds its weights, but neither its labels nor how its input is scaled.",
@@ -96,19 +107,25 @@ def _load_own(name: str, weights: str | None, labels: Path | None, scaling: str 
     from shared.classifier.weights import existing_file
 
     path = existing_file(name)
-    model = own_model.build(path)
+    model = _in_precision(own_model.build(path), precision)
     preprocessing = own_model.preprocessing_of(model, SCALINGS[scaling])
     return KerasClassifier(model, preprocessing, texts, _version(path.stem, model, path, preprocessing))
 
 
 def _imagenet_classifier(
-    build: "Callable[[Path], keras.Model]", weights: Path, preprocessing: Preprocessing
+    build: "Callable[[Path], keras.Model]", weights: Path, preprocessing: Preprocessing, precision: str
 ) -> "KerasClassifier":
     from shared.classifier.keras_classifier import KerasClassifier
 
-    model = build(weights)
+    model = _in_precision(build(weights), precision)
     version = _version(model.name, model, weights, preprocessing)
     return KerasClassifier(model, preprocessing, imagenet_labels(), version)
+
+
+def _in_precision(model: "keras.Model", precision: str) -> "keras.Model":
+    from shared.classifier.precision import in_bfloat16
+
+    return in_bfloat16(model) if precision == "bfloat16" else model
 
 
 def _version(name: str, model: "keras.Model", weights: Path, preprocessing: Preprocessing) -> ModelVersion:

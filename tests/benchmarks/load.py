@@ -27,13 +27,12 @@ class Client:
         self._host = urlsplit(address).netloc
         self._kept = local()
 
-    def classify(self, body: bytes) -> float:
+    def classify(self, body: bytes, media_type: str = f"multipart/form-data; boundary={BOUNDARY}") -> float:
         """Send one picture; return the seconds until its whole answer was here. Any status but 200 is an error."""
         started = perf_counter()
         if not hasattr(self._kept, "connection"):
             self._kept.connection = http.client.HTTPConnection(self._host, timeout=120)
-        headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-        self._kept.connection.request("POST", "/v1/classify", body, headers)
+        self._kept.connection.request("POST", "/v1/classify", body, {"Content-Type": media_type})
         response = self._kept.connection.getresponse()
         answer = response.read()
         if response.status != http.client.OK:
