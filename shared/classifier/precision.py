@@ -1,8 +1,8 @@
 """In which numbers a network computes: float32, or bfloat16 where the processor has arithmetic for it.
 
 bfloat16 is a float32 without the last 16 bits of its fraction. Processors that multiply such numbers (AVX512-BF16, AMX)
-get through a convolution in half the time; others imitate it, and take longer. Probabilities change in their second
-decimal.
+get through a convolution in half the time; others imitate it, and take longer. What changes in a probability is its
+second decimal.
 """
 
 from typing import Any

@@ -28,7 +28,7 @@ ROUNDS, PICTURES = 5, 40
 
 @dataclass(frozen=True)
 class Subject:
-    """A model as it is served, and the least it is held to: times the tutorial's images/s, with one client and eight."""
+    """A model as it is served, and how many times the tutorial's images/s it is held to, with 1 and 8 clients."""
 
     model: str
     precision: str
