@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,9 @@ from shared.errors import ExpectedError
 from shared.json_forms import AnswerJson
 from step2_webapp.config import Config
 from step2_webapp.documentation import ClassifyQuery
-from step2_webapp.golden import SAMPLES
+from step2_webapp.golden import SAMPLES, Classify
 from step2_webapp.problems import problem_of
 from step2_webapp.uploads import Upload, read_uploads
-
-Classify = Callable[[Sequence[Upload], ClassifyQuery], list[Answer | ExpectedError]]
 
 _SHOWN_SIZE = (800, 800)  # pixels; what a result's picture is reduced to
 

@@ -1,5 +1,6 @@
 """The page as people use it: a real browser, a real server, real photographs."""
 
+import hashlib
 import json
 import re
 
@@ -14,6 +15,8 @@ from shared.classifier.explain import lay_over
 from shared.classifier.predictions import Explanation
 from tests.app.browser import drop, launch, paste, watched
 from tests.app.http_contract import CAT, cat_as, cut_short
+from tests.app.serving import serving
+from tests.app.step2.conftest import MODULE
 from tests.conftest import SAMPLES
 
 CAT_FILE, COFFEE_FILE = SAMPLES / "cat.jpg", SAMPLES / "coffee.jpg"
@@ -35,7 +38,7 @@ def visit(browser, service):
     """Open the page in a browser of its own, with these settings."""
     opened = []
 
-    def open_page(path="/", **settings):
+    def open_page(path="/", *, service=service, **settings):
         context = browser.new_context(**settings)
         watching = watched(context, service.address)
         opened.append((context, watching))
@@ -351,17 +354,33 @@ def test_a_picture_that_the_browser_cannot_show_is_answered(page):
     expect(page.get_by_text("Your browser cannot show this type of picture.")).to_be_visible()
 
 
-def test_where_keys_are_asked_for_the_page_has_a_field_for_one(page):
-    """The fixture's service asks for none, so the field and the refusal are put in by the test."""
-    page.evaluate(
-        "document.querySelector('.switch').insertAdjacentHTML('beforebegin', '<input name=api_key aria-label=Key>')"
-    )
-    page.get_by_label("Key").fill("sesame")
+@pytest.fixture(scope="module")
+def guarded_service(tmp_path_factory):
+    digest = hashlib.sha256(b"open sesame").hexdigest()
+    with serving(MODULE, tmp_path_factory.mktemp("guarded"), API_KEYS_SHA256=digest) as served:
+        yield served
 
-    with page.expect_request("**/v1/classify*") as asked:
-        choose(page, CAT_FILE)
 
-    assert asked.value.headers["authorization"] == "Bearer sesame"
+def test_where_keys_are_asked_for_the_page_has_a_field_for_one(visit, guarded_service, look):
+    page = visit(service=guarded_service)
+    page.get_by_role("button", name="Sample picture: cat").click()
+    expect(page.get_by_role("alert")).to_contain_text("enter it on the page")
+    assert_accessible(page)
+    look(page, "key")
+
+    page.get_by_label("API key").fill("open sesame")
+    page.get_by_role("button", name="Try again").click()
+
+    expect(best(page)).to_have_text("Egyptian cat")
+
+
+def test_without_javascript_the_key_goes_with_the_form(visit, guarded_service):
+    page = visit(service=guarded_service, java_script_enabled=False)
+    page.get_by_label("API key").fill("open sesame")
+    choose(page, CAT_FILE)
+    page.get_by_role("button", name="Say what they show").click()
+
+    expect(best(page)).to_have_text("Egyptian cat")
 
 
 # --- without the script ----------------------------------------------------------------------------------------------
