@@ -1,5 +1,6 @@
 """What the tests share: the sample pictures, real models, and a hub for weights on this machine."""
 
+import signal
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +15,9 @@ from shared.classifier.models import load
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "shared" / "samples"
 FINE_TUNED = ROOT.parent / "shared" / "models" / "image_safety_inception_v3.keras"
+
+# A shell starts what it puts in the background (`make test &`) deaf to Ctrl-C, and so would be all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 needs_fine_tuned_model = pytest.mark.skipif(
     not FINE_TUNED.exists(), reason=f"no fine-tuned model beside the checkout ({FINE_TUNED.name})"
