@@ -44,7 +44,7 @@ class Config:
     golden_labels: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
     web_processes: Count = 1  # each holds a model of its own
     threads: Count = 16  # requests in work at once, per process
     max_batch_size: Count = 8  # pictures that wait for the model at the same time are predicted in one call

@@ -14,6 +14,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
@@ -149,6 +150,8 @@ def main() -> int:
     parent = os.getpid()
     try:
         Server(config, metrics_folder).run()
+    except HaltServer as error:  # two processes have failed at the same moment; the reason has been told
+        return int(error.exit_status)
     finally:
         if os.getpid() == parent:
             shutil.rmtree(metrics_folder, ignore_errors=True)

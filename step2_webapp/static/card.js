@@ -14,7 +14,7 @@ export function makeCard(entry) {
   if (entry.picture) {
     image.onerror = () => {
       image.hidden = true;
-      card.querySelector(".unseen").hidden = false;
+      card.querySelector(".unseen").hidden = !card.querySelector(".problem").hidden; // then the browser was right
     };
     image.alt = `The picture ${entry.name}`;
     image.src = entry.picture;
@@ -50,7 +50,7 @@ export function showProblem(card, problem, tryAgain) {
   card.querySelector(".detail").textContent = problem.detail;
   card.querySelector(".remedy").textContent = problem.remedy;
   card.querySelector(".problem").hidden = false;
-  card.querySelector(".unseen").hidden = true; // the browser was right
+  card.querySelector(".unseen").hidden = true;
   const again = card.querySelector(".again");
   again.hidden = !mayPass(problem);
   again.onclick = tryAgain;

@@ -28,7 +28,8 @@ function take(files) {
   ask(batch);
 }
 
-function reopen(entry) {
+function reopen(remembered) {
+  const entry = { ...remembered }; // what is remembered is data, and gets no card
   show([entry, ...(isBusy() ? shown : [])]);
   showAnswer(entry.card, entry.answer);
   status.textContent = `${entry.name}: ${inShort(entry.answer)}.`;
@@ -166,8 +167,9 @@ function listen() {
     if (!event.relatedTarget) document.body.classList.remove("dragging");
   });
   document.addEventListener("drop", (event) => {
-    event.preventDefault();
     document.body.classList.remove("dragging");
+    if (event.target.matches?.("input[type=password]")) return; // a key
+    event.preventDefault();
     const files = [...event.dataTransfer.files];
     if (files.length) take(files);
     else status.textContent = "What was dropped is no file. Save the picture first, then drop the file.";

@@ -171,7 +171,7 @@ def test_ctrl_c_ends_the_wait_for_standard_input_and_what_came_before_it_is_answ
     process.send_signal(signal.SIGINT)
     complaints = process.stderr.read()
 
-    assert process.wait(60) == 130
+    assert process.wait(60) == 130, complaints
     assert complaints.startswith("Stopped.")
     assert json.loads(output.read_text())["source"] == str(CAT)
 

@@ -542,7 +542,7 @@ def test_nothing_given_and_nothing_in_it_are_the_defaults():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("PORT", "-1"),
+        ("PORT", "0"),
         ("PORT", "65536"),
         ("THREADS", "0"),
         ("WEB_PROCESSES", "two"),

@@ -214,6 +214,12 @@ def test_what_was_answered_stays_for_the_visit_and_can_be_opened_again(page, loo
     assert cards(page).locator(".picture").evaluate("image => image.naturalWidth") > 100
     expect(earlier.get_by_role("listitem")).to_have_text("espresso, 77.9%")
 
+    page.get_by_role("button", name="Sample picture: rocket").click()
+    expect(earlier.get_by_role("listitem")).to_have_text(["espresso, 77.9%", "Egyptian cat, 30.4%"])
+    page.reload()
+    earlier.get_by_role("button", name="Egyptian cat").click()
+    expect(best(page)).to_have_text("Egyptian cat")
+
     earlier.get_by_role("button", name="Clear").click()
     expect(earlier).to_be_hidden()
     page.reload()

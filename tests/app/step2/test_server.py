@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
@@ -159,15 +160,30 @@ def test_while_the_model_loads_the_server_lives_and_is_not_ready(young_service):
 def test_damaged_uploads_of_any_sort_leave_the_server_as_it_was(service):
     before = web_processes(service)
 
-    with ThreadPoolExecutor(4) as clients:
-        statuses = Counter(
-            response.status_code for response in clients.map(lambda ruin: ask(service, ruin), ruins(300, seed=21))
-        )
+    statuses, early_mb = ruined(service, 200, seed=20), resident_mb(service)
+    statuses += ruined(service, 400, seed=21)
 
     assert set(statuses) == {200, 415, 422}, statuses
     assert min(statuses[200], statuses[422]) > 30
     assert web_processes(service) == before
+    assert resident_mb(service) < 1.1 * early_mb
     assert labels(ask(service).json())[0] == "Egyptian cat"
+
+
+def ruined(served: Served, count: int, seed: int) -> Counter[int]:
+    with ThreadPoolExecutor(4) as clients:
+        return Counter(answer.status_code for answer in clients.map(partial(ask, served), ruins(count, seed)))
+
+
+def resident_mb(served: Served) -> float:
+    return sum(psutil.Process(pid).memory_info().rss for pid in web_processes(served)) / 1e6
+
+
+def test_many_clients_at_once_are_all_answered(service):
+    with ThreadPoolExecutor(32) as clients:
+        answers = list(clients.map(lambda _: ask(service), range(160)))
+
+    assert {labels(answer.json())[0] for answer in answers} == {"Egyptian cat"}
 
 
 @on_linux
