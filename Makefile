@@ -45,7 +45,7 @@ define FAILED
 endef
 
 # What tests need beyond Python is installed where no password is asked for; a test that lacks it says so and is skipped.
-AS_ROOT := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo; fi)
+AS_ROOT = $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo; fi)
 
 define INSTALL_PROGRAM
 if [ -n "$(AS_ROOT)" ] && command -v apt-get >/dev/null; then \

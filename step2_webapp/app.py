@@ -92,7 +92,7 @@ def create_app(config: Config, model: ServedModel, metrics_folder: Path | None =
 
 def api(service: Service) -> APIBlueprint:
     """Return the door for programs."""
-    door = APIBlueprint("api", __name__)
+    door = APIBlueprint("api", __name__, abp_tags=[documentation.FOR_PROGRAMS])
 
     @door.post("/v1/classify", **describe("classify"), **describe_pictures(service.config.max_images))
     def classify_uploads(query: ClassifyQuery) -> Response:
@@ -109,7 +109,7 @@ def api(service: Service) -> APIBlueprint:
 
 def probes(service: Service) -> APIBlueprint:
     """Return the doors for whoever runs this: is it alive, is it ready, what does it count."""
-    door = APIBlueprint("probes", __name__)
+    door = APIBlueprint("probes", __name__, abp_tags=[documentation.FOR_OPERATORS])
     golden = GoldenPicture(service.config)
 
     @door.get("/livez", **describe("livez"))

@@ -10,6 +10,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from flask_openapi3.models.info import Info
 from flask_openapi3.models.schema import Schema
+from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field, TypeAdapter
 
@@ -22,6 +23,8 @@ INFO = Info(
     version="1",
     description="Says what pictures show. Errors are problem documents (RFC 9457) with a stable `code`.",
 )
+FOR_PROGRAMS = Tag(name="Pictures", description="for programs; people have the page")
+FOR_OPERATORS = Tag(name="Probes and figures", description="for whoever runs this")
 SECURITY_SCHEMES: Any = {"api_key": {"type": "http", "scheme": "bearer"}}
 
 _SCHEMAS = "#/components/schemas/"
