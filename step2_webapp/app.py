@@ -85,7 +85,7 @@ def create_app(config: Config, model: ServedModel, metrics_folder: Path | None =
 
     app.register_api(api(service))
     app.register_api(probes(service))
-    app.register_blueprint(page_blueprint(config, partial(classify, service)))
+    app.register_blueprint(page_blueprint(config, partial(classify, service), service.decoding))
     app.register_blueprint(documentation.documentation_blueprint(app))
     return app
 

@@ -146,7 +146,11 @@ def problem_of(error: Exception) -> Problem:
         status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
         return Problem(status, error.code, error.detail, error.remedy, getattr(error, "retry_after_s", None))
     if isinstance(error, RequestEntityTooLarge):
-        return problem_of(errors.ImageTooLargeError("The request is larger than the limit.", "Send smaller pictures."))
+        return problem_of(
+            errors.ImageTooLargeError(
+                "The request is larger, or in more parts, than the limit.", "Send fewer or smaller pictures."
+            )
+        )
     if isinstance(error, ClientDisconnected):  # by itself, or since the server has waited long enough
         remedy = "Send a smaller picture, or use a faster connection."
         return problem_of(UploadTimeoutError("The request did not arrive in time, or not whole.", remedy))

@@ -7,9 +7,10 @@ import socket
 import sys
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
@@ -19,9 +20,13 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from shared.classifier.models import load
+from shared.classifier.native_logs import native_logs_held_back
 from shared.errors import ExpectedError
 from step2_webapp.config import Config, ConfigError, read_config
 from step2_webapp.served_model import ServedModel
+
+if TYPE_CHECKING:
+    from shared.classifier.keras_classifier import KerasClassifier
 
 LOGGING = {
     "version": 1,
@@ -69,15 +74,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
         config = self.service
         model = ServedModel(
-            lambda: load(
-                config.model,
-                weights=config.weights,
-                labels=config.labels,
-                scaling=config.scaling,
-                precision=config.precision,
-            ),
-            max_batch_size=config.max_batch_size,
-            timeout_s=config.answer_timeout_s,
+            partial(_load, config), max_batch_size=config.max_batch_size, timeout_s=config.answer_timeout_s
         )
         app = create_app(config, model, self.metrics_folder)
         model.start(_end_server)
@@ -116,6 +113,19 @@ class DeadlineWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
             if monotonic() > deadline:
                 with suppress(OSError):  # it has just been closed
                     conn.sock.shutdown(socket.SHUT_RD)  # the app sees the end, and can still say why
+
+
+def _load(config: Config) -> "KerasClassifier":
+    with native_logs_held_back():
+        classifier = load(
+            config.model,
+            weights=config.weights,
+            labels=config.labels,
+            scaling=config.scaling,
+            precision=config.precision,
+        )
+        classifier.warm_up(with_features=True)
+    return classifier
 
 
 def _end_server(error: Exception) -> None:

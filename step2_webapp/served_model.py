@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from shared.classifier.native_logs import native_logs_held_back
 from shared.classifier.preprocess import Batch
 from step2_webapp.problems import DeadlineExceededError, NotReadyError
 
@@ -44,7 +43,7 @@ class ServedModel:
     """A classifier that threads share; asking it before it is ready raises NotReadyError."""
 
     def __init__(self, load: Callable[[], "KerasClassifier"], *, max_batch_size: int, timeout_s: float) -> None:
-        """Prepare to serve what `load` returns; `timeout_s` is how long one may wait for an answer."""
+        """Prepare to serve what `load` returns, warmed up; `timeout_s` is how long one may wait for an answer."""
         self._load = load
         self._max_batch_size = max_batch_size
         self._timeout_s = timeout_s
@@ -79,9 +78,7 @@ class ServedModel:
 
     def _run(self, when_loading_fails: Callable[[Exception], None]) -> None:
         try:
-            with native_logs_held_back():
-                classifier = self._load()
-                classifier.warm_up(with_features=True)
+            classifier = self._load()
         except Exception as error:  # noqa: BLE001 - whatever it is, without a model there is nothing to serve
             when_loading_fails(error)
             return

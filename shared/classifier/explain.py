@@ -45,6 +45,8 @@ def lay_over(image: Image.Image, explanation: Explanation) -> Image.Image:
     width, height = image.size
     left, top, right, bottom = explanation.region
     box = (round(left * width), round(top * height), round(right * width), round(bottom * height))
+    if box[0] == box[2] or box[1] == box[3]:  # a picture so thin that nothing can be seen on it
+        return image.copy()
     heat = _heat(explanation, (box[2] - box[0], box[3] - box[1]))
     steps = np.linspace(0, 1, len(HEAT_COLOURS))
     colours = np.stack([np.interp(heat, steps, channel) for channel in zip(*HEAT_COLOURS, strict=True)], axis=-1)

@@ -6,18 +6,18 @@ const percent = (probability) => `${(100 * probability).toFixed(1)}%`;
 const milliseconds = (duration) => `${duration.toFixed(duration < 10 ? 1 : 0)} ms`;
 
 /** Return an empty card of an entry, the picture itself already in it. */
-export function makeCard(entry) {
+export function makeCard({ name, picture }) {
   const card = copyOf("card");
   const image = card.querySelector(".picture");
-  card.querySelector(".name").textContent = entry.name;
-  card.querySelector(".name").title = entry.name;
-  if (entry.picture) {
+  card.tabIndex = -1; // so that the focus can be put here when the button under it goes
+  card.querySelector(".name").textContent = name;
+  if (picture) {
     image.onerror = () => {
       image.hidden = true;
       card.querySelector(".unseen").hidden = !card.querySelector(".problem").hidden; // then the browser was right
     };
-    image.alt = `The picture ${entry.name}`;
-    image.src = entry.picture;
+    image.alt = `The picture ${name}`;
+    image.src = picture;
     image.hidden = false;
   } else {
     card.querySelector(".unseen").hidden = false;
@@ -31,39 +31,56 @@ export function showWaiting(card, words) {
   waiting.textContent = words;
 }
 
-export function showAnswer(card, answer) {
+/** Show an answer, and return once the picture is drawn as well. */
+export async function showAnswer(card, answer) {
   card.querySelector(".predictions").replaceChildren(...answer.predictions.map(bar));
   showFacts(card.querySelector(".facts"), answer);
-  if (answer.explanation) {
-    const label = answer.predictions[0].label;
-    const words = whereInWords(answer.explanation);
+  const image = card.querySelector(".picture");
+  await image.decode().catch(() => null);
+  if (!answer.explanation) return;
+  const label = answer.predictions[0].label;
+  const words = whereInWords(answer.explanation);
+  card.querySelector(".where").textContent = `What spoke for ${label} most is ${words}.`;
+  card.querySelector(".where").hidden = false;
+  if (isShownAsMeant(image, answer.image)) {
     const canvas = drawHeatMap(answer.explanation);
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `Heat map: what spoke for ${label} is ${words}.`);
-    card.querySelector(".picture").after(canvas);
-    card.querySelector(".where").textContent = `What spoke for ${label} most is ${words}.`;
-    card.querySelector(".where").hidden = false;
+    image.after(canvas);
   }
 }
 
-export function showProblem(card, problem, tryAgain) {
-  card.querySelector(".detail").textContent = problem.detail;
-  card.querySelector(".remedy").textContent = problem.remedy;
-  card.querySelector(".problem").hidden = false;
-  card.querySelector(".unseen").hidden = true;
-  const again = card.querySelector(".again");
-  again.hidden = !mayPass(problem);
-  again.onclick = tryAgain;
+/** Return whether the browser shows the picture as the service has seen it: not all turn every type upright. */
+function isShownAsMeant({ naturalWidth, naturalHeight }, { width, height }) {
+  return naturalWidth > 0 && Math.abs((naturalWidth * height) / (naturalHeight * width) - 1) < 0.05;
 }
 
-/** Return whether the same picture may be answered another time: the network, the key or the moment was wrong. */
-function mayPass({ status }) {
-  return !status || [401, 408, 429].includes(status) || status >= 500;
+export function showProblem(card, name, problem, tryAgain) {
+  card.querySelector(".unseen").hidden = true;
+  card.querySelector(".detail").textContent = problem.detail;
+  card.querySelector(".remedy").textContent = problem.remedy;
+  if (problem.status >= 500 && problem.trace_id) {
+    card.querySelector(".trace").textContent = `Trace id: ${problem.trace_id}`;
+    card.querySelector(".trace").hidden = false;
+  }
+  card.querySelector(".problem").hidden = false;
+  const again = card.querySelector(".again");
+  again.setAttribute("aria-label", `Try again: ${name}`);
+  again.hidden = !tryAgain;
+  again.onclick = tryAgain;
 }
 
 /** Return the best label in words. */
 export function inShort({ predictions: [best] }) {
   return `${best.label}, ${percent(best.probability)}`;
+}
+
+/** Let a parent have these children and no others; what stays is not moved, and keeps the focus. */
+export function arrange(parent, wanted) {
+  for (const old of [...parent.children]) if (!wanted.includes(old)) old.remove();
+  wanted.forEach((child, index) => {
+    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
+  });
 }
 
 function bar({ label, probability }) {

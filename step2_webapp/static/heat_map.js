@@ -2,12 +2,6 @@
 
 const SIDE = 256; // pixels; the map has 7 to 8 cells a side, and the browser smooths the rest
 
-const NINTHS = [
-  ["in the upper left", "at the top", "in the upper right"],
-  ["on the left", "in the middle", "on the right"],
-  ["in the lower left", "at the bottom", "in the lower right"],
-];
-
 /** Return a canvas that lies over the part of its frame that the model saw; colours and cover are the service's own. */
 export function drawHeatMap({ grid, region }) {
   const canvas = document.createElement("canvas");
@@ -32,7 +26,7 @@ export function whereInWords({ grid, region: [left, top, right, bottom] }) {
   const x = left + ((column + 0.5) / grid[row].length) * (right - left);
   const y = top + ((row + 0.5) / grid.length) * (bottom - top);
   const third = (fraction) => Math.min(2, Math.floor(3 * fraction));
-  return NINTHS[third(y)][third(x)];
+  return JSON.parse(document.body.dataset.ninths)[third(y)][third(x)];
 }
 
 /** Return the grid as a tiny grey picture: its lowest cell black, its highest white. */

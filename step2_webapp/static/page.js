@@ -4,36 +4,45 @@
 // the first answer does not wait for the last upload, and a bad picture harms no other.
 
 import { photograph } from "./camera.js";
-import { inShort, makeCard, showAnswer, showProblem, showWaiting } from "./card.js";
-import { classify, isExplainable } from "./classify.js";
+import { arrange, inShort, makeCard, showAnswer, showProblem, showWaiting } from "./card.js";
+import { classify, isExplainable, mayPass } from "./classify.js";
 import { Visit, reducedCopy } from "./visit.js";
 
 const AT_ONCE = 3;
+const UNFORESEEN = { detail: "Something went wrong on this page.", remedy: "Try again, or load the page anew." };
 
 const form = document.getElementById("form");
 const answers = document.getElementById("answers");
-const cards = answers.querySelector(".cards");
 const status = document.getElementById("status");
 const visit = new Visit(reopen);
 
-let shown = []; // entries whose cards are on the page, the latest batch first
+let shown = []; // entries whose cards are on the page, the latest first
 let waiting = []; // those of them that nobody has asked about yet
 let asking = 0;
+let count = 0;
 
 function take(files) {
   if (!files.length) return;
   const batch = files.map((file) => ({ id: newId(), name: file.name, file, picture: URL.createObjectURL(file) }));
-  show(isBusy() ? [...batch, ...shown] : batch);
-  answers.scrollIntoView({ block: "nearest" });
+  show([...batch, ...unfinished()]);
   ask(batch);
 }
 
 function reopen(remembered) {
   const entry = { ...remembered }; // what is remembered is data, and gets no card
-  show([entry, ...(isBusy() ? shown : [])]);
-  showAnswer(entry.card, entry.answer);
+  show([entry, ...unfinished()]);
   status.textContent = `${entry.name}: ${inShort(entry.answer)}.`;
-  answers.scrollIntoView({ block: "nearest" });
+  entry.card.focus({ preventScroll: true });
+  showAnswer(entry.card, entry.answer).then(() => reveal(entry.card));
+}
+
+/** Return what must stay on the page when something new comes: what is in work, and what may be tried again. */
+function unfinished() {
+  return asking > 0 ? shown : shown.filter(isWorthTrying);
+}
+
+function isWorthTrying({ problem }) {
+  return problem && mayPass(problem);
 }
 
 /** Let these entries, and no others, have cards. */
@@ -43,10 +52,15 @@ function show(entries) {
   }
   shown = entries;
   for (const entry of entries) entry.card ??= makeCard(entry);
-  cards.replaceChildren(...entries.map(({ card }) => card));
+  arrange(answers.querySelector(".cards"), entries.map(({ card }) => card));
   answers.hidden = false;
   document.getElementById("answers-heading").textContent = "Answers";
+  reveal(answers);
   visit.showLarge(entries.map(({ id }) => id));
+}
+
+function reveal(element) {
+  element.scrollIntoView({ block: "nearest" });
 }
 
 function ask(entries) {
@@ -61,50 +75,60 @@ function ask(entries) {
 async function askNext() {
   while (waiting.length) {
     tellProgress();
-    await answer(waiting.shift());
+    const entry = waiting.shift();
+    await answer(entry).catch(() => fail(entry, UNFORESEEN));
   }
   asking -= 1;
-  if (!isBusy()) tellOutcome();
+  if (asking === 0) tellOutcome();
 }
 
 async function answer(entry) {
   const { card, file } = entry;
-  const { answer, problem } =
-    refusal(file) ?? (await classify(file, form.elements.api_key?.value, (words) => showWaiting(card, words)));
-  showWaiting(card, "");
-  Object.assign(entry, { answer, problem });
-  if (answer) {
-    showAnswer(card, answer);
-    const image = card.querySelector(".picture");
-    await image.decode().catch(() => null);
-    visit.add({ id: entry.id, name: entry.name, answer, picture: reducedCopy(image) });
-  } else {
-    showProblem(card, problem, () => askAgain(entry));
-  }
+  const tell = (words, isNews) => {
+    showWaiting(card, words);
+    if (isNews) status.textContent = words;
+  };
+  const { answer, problem } = refusal(file) ?? (await classify(file, form.elements.api_key?.value.trim(), tell));
   if (!isExplainable()) disableHeatMap();
+  if (problem) return fail(entry, problem);
+  showWaiting(card, "");
+  entry.answer = answer;
+  await showAnswer(card, answer);
+  if (shown.length === 1) reveal(card);
+  const picture = reducedCopy(card.querySelector(".picture"));
+  visit.add({ id: entry.id, name: entry.name, answer, picture });
 }
 
-function askAgain(entry) {
-  const card = makeCard(entry);
-  entry.card.replaceWith(card);
-  Object.assign(entry, { card, problem: null });
-  ask([entry]);
+function fail(entry, problem) {
+  showWaiting(entry.card, "");
+  entry.problem = problem;
+  showProblem(entry.card, entry.name, problem, mayPass(problem) && (() => askAgain(entry)));
 }
 
-function isBusy() {
-  return asking > 0;
+/** Ask again about every picture that failed for a reason that may have passed: most often it is the same for all. */
+function askAgain(pressed) {
+  const failed = shown.filter(isWorthTrying);
+  for (const entry of failed) {
+    const old = entry.card;
+    Object.assign(entry, { card: makeCard(entry), problem: null });
+    old.replaceWith(entry.card);
+  }
+  pressed.card.focus();
+  ask(failed);
 }
 
 function tellProgress() {
-  const done = shown.filter(({ answer, problem }) => answer || problem).length;
-  if (shown.length > 1) status.textContent = `${done} of ${shown.length} pictures done.`;
+  const asked = shown.filter(({ file }) => file);
+  const done = asked.filter(({ answer, problem }) => answer || problem).length;
+  status.textContent = asked.length > 1 ? `${done} of ${asked.length} pictures done.` : `${asked[0].name} is being looked at.`;
 }
 
 function tellOutcome() {
-  const failed = shown.filter(({ problem }) => problem).length;
-  const [only] = shown;
-  if (shown.length > 1) {
-    status.textContent = `${shown.length} pictures: ${shown.length - failed} answered${failed ? `, ${failed} not` : ""}.`;
+  const asked = shown.filter(({ file }) => file);
+  const failed = asked.filter(({ problem }) => problem).length;
+  const [only] = asked;
+  if (asked.length > 1) {
+    status.textContent = `${asked.length} pictures: ${asked.length - failed} answered${failed ? `, ${failed} not` : ""}.`;
   } else {
     status.textContent = only.answer ? `${only.name}: ${inShort(only.answer)}.` : `${only.name} was not answered.`;
   }
@@ -120,26 +144,26 @@ function disableHeatMap() {
 /** Return the problem of a file that need not be sent for it. */
 function refusal({ size }) {
   const limit = Number(document.body.dataset.maxImageBytes);
-  const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  const megabytes = (bytes, round) => `${(round((10 * bytes) / 2 ** 20) / 10).toFixed(1)} MiB`;
   if (size > limit) {
-    const detail = `The file has ${megabytes(size)}; the limit is ${megabytes(limit)}.`;
+    const detail = `The file has ${megabytes(size, Math.ceil)}; the limit is ${megabytes(limit, Math.floor)}.`;
     return { problem: { status: 413, detail, remedy: "Send a smaller copy of the picture." } };
   }
   return size ? null : { problem: { status: 422, detail: "The file is empty.", remedy: "Choose another one." } };
 }
 
-let count = 0;
 function newId() {
   count += 1;
   return `${Date.now()}-${count}`;
 }
 
-async function takeSample(name) {
+async function takeSample({ value: name, firstElementChild: image }) {
   try {
-    const response = await fetch(`samples/${name}`);
+    const response = await fetch(image.src);
+    if (!response.ok) throw new Error(response.statusText);
     take([new File([await response.blob()], name)]);
   } catch {
-    status.textContent = "The service cannot be reached. Check that you are online, then try again.";
+    status.textContent = "The sample cannot be fetched. Check that you are online, then try again.";
   }
 }
 
@@ -151,7 +175,7 @@ function listen() {
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (event.submitter?.name === "sample") takeSample(event.submitter.value);
+    if (event.submitter?.name === "sample") takeSample(event.submitter);
   });
   document.getElementById("photograph").addEventListener("click", () => photograph(take));
   document.addEventListener("paste", (event) => {

@@ -1,21 +1,25 @@
 // What this visit has seen: reduced copies and their answers, in this tab's own memory, which ends with the tab.
 
-import { copyOf, inShort } from "./card.js";
+import { arrange, copyOf, inShort } from "./card.js";
 
-const KEY = "visit";
+const KEY = "image-classifier/visit/1"; // other programs may live at the same address
 const MOST = 40;
 const LONGEST_SIDE = 480; // pixels of a reduced copy
 
 export class Visit {
   #section = document.getElementById("visit");
   #entries = read();
+  #tiles = new Map(); // by the entry's id: a tile that stays keeps the focus
   #shownLarge = new Set();
   #reopen;
 
   /** Show what was answered before the page was loaded anew; `reopen` is called with what a person comes back to. */
   constructor(reopen) {
     this.#reopen = reopen;
-    document.getElementById("forget").onclick = () => this.#keep([]);
+    document.getElementById("forget").onclick = () => {
+      this.#keep([]);
+      document.getElementById("file").focus(); // the button is gone
+    };
     this.#draw();
   }
 
@@ -37,12 +41,13 @@ export class Visit {
   }
 
   #draw() {
-    const tiles = this.#entries.filter(({ id }) => !this.#shownLarge.has(id)).map((entry) => this.#tile(entry));
-    this.#section.hidden = tiles.length === 0;
-    this.#section.querySelector(".tiles").replaceChildren(...tiles);
+    const listed = this.#entries.filter(({ id }) => !this.#shownLarge.has(id));
+    this.#tiles = new Map(listed.map((entry) => [entry.id, this.#tiles.get(entry.id) ?? this.#makeTile(entry)]));
+    this.#section.hidden = listed.length === 0;
+    arrange(this.#section.querySelector(".tiles"), [...this.#tiles.values()]);
   }
 
-  #tile(entry) {
+  #makeTile(entry) {
     const item = copyOf("tile");
     if (entry.picture) item.querySelector("img").src = entry.picture;
     item.querySelector(".label").textContent = inShort(entry.answer);
@@ -67,9 +72,9 @@ export function reducedCopy(image) {
 
 function read() {
   try {
-    return JSON.parse(sessionStorage.getItem(KEY)) ?? [];
+    return JSON.parse(sessionStorage.getItem(KEY)).filter(({ id, answer }) => id && answer.predictions.length);
   } catch {
-    return []; // a browser that keeps nothing
+    return []; // nothing yet, a browser that keeps nothing, or what somebody else has put there
   }
 }
 

@@ -33,9 +33,6 @@ class TinyClassifier:
     def __post_init__(self) -> None:
         self.free.set()
 
-    def warm_up(self, *, with_features: bool = False) -> None:
-        """Be ready at once."""
-
     def predict(self, batch: Batch) -> Floats:
         return self._colours(batch).mean(axis=(1, 2))
 

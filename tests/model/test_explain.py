@@ -138,3 +138,11 @@ def test_a_network_that_does_more_than_pool_and_weigh_is_not_said_to_be_explaine
 
     with pytest.raises(ExplanationUnsupportedError):
         classifier.check_explainable()
+
+
+def test_nothing_is_laid_over_a_picture_too_thin_to_see_it_on():
+    thin = Image.new("RGB", (1000, 1), "red")
+
+    assert (
+        lay_over(thin, Explanation(0, ((0.0, 1.0), (1.0, 0.0)), (0.4995, 0.0, 0.4999, 1.0))).tobytes() == thin.tobytes()
+    )

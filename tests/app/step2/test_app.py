@@ -203,6 +203,30 @@ def test_a_model_that_cannot_be_explained_says_so_and_answers_without(serve, cla
     assert served.best(RED) == "red"
 
 
+@pytest.mark.parametrize("size", [(1000, 1), (1, 1000), (3000, 4)])
+def test_a_picture_however_thin_is_shown_with_its_heat_map(serve, size):
+    thin = io.BytesIO()
+    Image.new("RGB", size, "red").save(thin, "PNG")
+    thin.seek(0)
+
+    response = serve().ask({"image": (thin, "thin.png"), "explain": "on"}, path="/")
+
+    assert response.status_code == 200
+    assert "red" in response.text
+
+
+def test_the_page_shows_whatever_it_has_answered(serve):
+    """Also what only these settings allow, and not the defaults of the intake."""
+    large = io.BytesIO()
+    Image.new("1", (7200, 7000), "white").save(large, "PNG")
+    large.seek(0)
+
+    response = serve(max_image_pixels=60_000_000).ask({"image": (large, "large.png")}, path="/")
+
+    assert response.status_code == 200
+    assert "7200 x 7000 PNG" in response.text
+
+
 # --- who waits together is predicted together ------------------------------------------------------------------------
 
 

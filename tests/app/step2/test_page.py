@@ -144,9 +144,45 @@ def test_a_camera_that_may_not_be_used_is_told_in_words(page):
     )
     page.get_by_role("button", name="Take a photo").click()
 
-    expect(page.get_by_role("alert")).to_contain_text("Allow it in your browser, or choose a picture instead.")
+    expect(page.get_by_role("alert")).to_contain_text("allow it in your browser, or choose a picture instead.")
     page.keyboard.press("Escape")
     expect(page.locator("#camera")).not_to_be_visible()
+
+
+def test_a_camera_that_is_allowed_only_after_the_dialog_was_closed_is_turned_off(visit):
+    page = visit(permissions=["camera"])
+    page.evaluate(
+        """() => {
+            const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            window.streams = [];
+            navigator.mediaDevices.getUserMedia = async (wanted) => {
+                await new Promise((resolve) => setTimeout(resolve, 300));
+                window.streams.push(await real(wanted));
+                return window.streams.at(-1);
+            };
+        }"""
+    )
+    for key in ("Escape", None):
+        page.get_by_role("button", name="Take a photo").click()
+        if key:
+            page.keyboard.press(key)
+    expect(page.get_by_role("button", name="Take it")).to_be_enabled()
+    page.get_by_role("button", name="Take it").dblclick()
+
+    expect(cards(page)).to_have_count(1)
+    states = page.evaluate("window.streams.flatMap((s) => s.getTracks().map((t) => t.readyState))")
+    assert states == ["ended", "ended"]
+
+
+def test_a_camera_that_is_unplugged_is_told_in_words(visit):
+    page = visit(permissions=["camera"])
+    page.get_by_role("button", name="Take a photo").click()
+    expect(page.get_by_role("button", name="Take it")).to_be_enabled()
+
+    page.evaluate("document.querySelector('video').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))")
+
+    expect(page.get_by_role("alert")).to_contain_text("disconnected")
+    expect(page.get_by_role("button", name="Take it")).to_be_disabled()
 
 
 def test_a_sample_is_one_click_away(page):
@@ -234,6 +270,50 @@ def test_another_visit_knows_nothing_of_this_one(visit):
     expect(other.locator("#visit")).to_be_hidden()
 
 
+def test_what_somebody_else_has_stored_does_no_harm(page):
+    for text in ("{}", '"a"', '[{"id": "1", "name": "x"}]', "no JSON"):
+        page.evaluate("text => sessionStorage.setItem('image-classifier/visit/1', text)", text)
+        page.reload()
+        choose(page, CAT_FILE)
+
+        expect(best(page)).to_have_text("Egyptian cat")
+
+
+def test_the_focus_stays_where_a_person_has_put_it(page):
+    page.get_by_role("button", name="Sample picture: cat").click()
+    expect(best(page)).to_have_text("Egyptian cat")
+    summary = cards(page).locator("summary")
+    summary.focus()
+    page.route("**/v1/classify*", lambda route: route.abort())
+    choose(page, COFFEE_FILE)
+    expect(page.get_by_role("alert")).to_be_visible()
+    tile = page.locator("#visit").get_by_role("button", name="Egyptian cat")
+    tile.focus()
+    page.unroute("**/v1/classify*")
+    page.get_by_role("button", name="Try again: coffee.jpg").press("Enter")
+    expect(cards(page)).to_be_focused()
+    expect(best(page)).to_have_text("espresso")
+
+    tile.press("Enter")
+    expect(cards(page)).to_be_focused()
+    page.get_by_role("button", name="Clear").press("Enter")
+    expect(page.locator("#file")).to_be_focused()
+
+
+def test_a_tile_keeps_the_focus_while_answers_come_in(page):
+    choose(page, CAT_FILE)
+    expect(best(page)).to_have_text("Egyptian cat")
+    choose(page, COFFEE_FILE)
+    tile = page.locator("#visit").get_by_role("button", name="Egyptian cat")
+    tile.focus()
+
+    drop(page, SAMPLES / "rocket.jpg")
+
+    expect(best(page)).to_have_text("missile")
+    expect(page.locator("#visit").get_by_role("listitem")).to_have_count(2)
+    expect(tile).to_be_focused()
+
+
 # --- heat map --------------------------------------------------------------------------------------------------------
 
 
@@ -271,6 +351,14 @@ def test_the_heat_map_lies_over_what_the_model_saw_and_is_told_in_words(page, se
     expect(heat_map).to_be_hidden()
 
 
+def test_a_picture_that_the_browser_does_not_show_gets_its_heat_map_in_words(page):
+    page.get_by_role("switch", name="Heat map").click()
+    choose(page, {"name": "cat.tiff", "mimeType": "", "buffer": cat_as("TIFF")})
+
+    expect(page.get_by_text("What spoke for Egyptian cat most is in the middle.")).to_be_visible()
+    expect(cards(page).locator("canvas")).to_have_count(0)
+
+
 def test_a_model_that_cannot_be_explained_answers_and_the_switch_says_why_it_is_off(page):
     def refuse(route):
         if "explain=true" in route.request.url:
@@ -294,7 +382,7 @@ def test_a_model_that_cannot_be_explained_answers_and_the_switch_says_why_it_is_
         ("half.jpg", cut_short(), r"ends too early.*Send the file again"),
         ("letter.pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", r"looks like application/pdf.*Send a JPEG"),
         ("empty.jpg", b"", r"empty.*Choose another"),
-        ("huge.jpg", CAT + bytes(21 * 2**20), r"21\.0 MiB; the limit is 20\.0 MiB.*smaller copy"),
+        ("huge.jpg", CAT + bytes(21 * 2**20), r"21\.1 MiB; the limit is 20\.0 MiB.*smaller copy"),
     ],
 )
 def test_a_picture_that_cannot_be_answered_says_why_and_what_to_do(page, name, content, words):
@@ -318,6 +406,66 @@ def test_without_a_network_the_page_says_so_and_can_try_again(page, look):
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
+def test_one_click_tries_all_again_that_a_network_has_failed_and_a_new_picture_does_not_discard_them(page):
+    page.route("**/v1/classify*", lambda route: route.abort())
+    choose(page, CAT_FILE, COFFEE_FILE)
+    expect(page.get_by_role("alert")).to_have_count(2)
+    page.unroute("**/v1/classify*")
+    choose(page, SAMPLES / "rocket.jpg")
+    expect(best(page)).to_have_text("missile")
+    expect(cards(page)).to_have_count(3)
+
+    page.get_by_role("button", name="Try again: coffee.jpg").click()
+
+    expect(best(page)).to_have_text(["missile", "Egyptian cat", "espresso"])
+
+
+def test_an_error_of_the_service_names_the_trace_that_finds_it(page):
+    problem = {"code": "internal_error", "status": 500, "detail": "Wrong.", "remedy": "Tell.", "trace_id": "4bf92f"}
+    page.route("**/v1/classify*", lambda route: route.fulfill(status=500, body=json.dumps(problem)))
+    choose(page, CAT_FILE)
+
+    expect(page.get_by_text("Trace id: 4bf92f")).to_be_visible()
+
+
+def test_a_sample_that_cannot_be_fetched_is_not_taken_for_a_picture(page):
+    page.route("**/samples/*", lambda route: route.fulfill(status=502, body="<h1>nginx"))
+    page.get_by_role("button", name="Sample picture: cat").click()
+
+    expect(outcome(page)).to_contain_text("The sample cannot be fetched.")
+    expect(cards(page)).to_have_count(0)
+
+
+def test_the_page_works_where_an_address_is_wrong_too(visit):
+    page = visit("/samples/nothing.jpg")
+    expect(page.get_by_role("alert")).to_contain_text("not found")
+    choose(page, CAT_FILE)
+
+    expect(best(page)).to_have_text("Egyptian cat")
+
+
+def test_who_listens_is_told_that_a_picture_is_in_work(page):
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/v1/classify*", hold)
+    choose(page, CAT_FILE)
+
+    expect(outcome(page)).to_have_text("cat.jpg is being looked at.")
+    held[0].continue_()
+    expect(outcome(page)).to_have_text("cat.jpg: Egyptian cat, 30.4%.")
+
+
+@pytest.mark.parametrize("viewport", [{"width": 390, "height": 740}, {"width": 1280, "height": 720}])
+def test_an_answer_comes_into_view(visit, viewport):
+    page = visit(viewport=viewport)
+    choose(page, CAT_FILE)
+
+    expect(cards(page).locator(".prediction").last).to_be_in_viewport()
+
+
 def test_while_the_model_loads_the_page_counts_down_and_asks_again(page):
     answers = iter([503, 503])
 
@@ -331,15 +479,28 @@ def test_while_the_model_loads_the_page_counts_down_and_asks_again(page):
     page.route("**/v1/classify*", late)
     choose(page, CAT_FILE)
 
-    expect(cards(page).locator(".waiting")).to_have_text("The model is being loaded. Next try in 1 s.")
+    for place in (cards(page).locator(".waiting"), outcome(page)):
+        expect(place).to_have_text("The model is being loaded. Next try in 1 s.")
     expect(best(page)).to_have_text("Egyptian cat")
 
 
-def test_what_is_not_an_answer_of_the_service_is_told_without_its_html(page):
-    page.route("**/v1/classify*", lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>nginx"))
+@pytest.mark.parametrize(
+    ("status", "body", "words", "may_pass"),
+    [
+        (502, "<h1>nginx", "Try again in a while", True),
+        (413, "<h1>nginx", "Send a smaller copy", False),
+        (403, '{"message": "Forbidden"}', "Try again in a while", False),
+        (200, "null", "Try again in a while", True),
+        (200, '{"predictions": [', "Try again in a while", True),
+    ],
+)
+def test_what_is_not_an_answer_of_the_service_is_told_in_our_words(page, status, body, words, may_pass):
+    page.route("**/v1/classify*", lambda route: route.fulfill(status=status, body=body))
     choose(page, CAT_FILE)
 
-    expect(page.get_by_role("alert")).to_contain_text("answered with status 502. Try again in a while.")
+    expect(page.get_by_role("alert")).to_have_text(re.compile(rf"\(status {status}\)\.\s+{words}"))
+    assert page.get_by_role("button", name="Try again").is_visible() == may_pass
+    expect(outcome(page)).to_have_text("cat.jpg was not answered.")
 
 
 def test_a_name_is_text_whatever_it_says(page):
@@ -373,6 +534,9 @@ def test_where_keys_are_asked_for_the_page_has_a_field_for_one(visit, guarded_se
     expect(page.get_by_role("alert")).to_contain_text("enter it on the page")
     assert_accessible(page)
     look(page, "key")
+    page.get_by_label("API key").fill("open “sesame”")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_contain_text("Copy the key again")
 
     page.get_by_label("API key").fill("open sesame")
     page.get_by_role("button", name="Try again").click()
@@ -411,6 +575,7 @@ def test_without_javascript_a_form_renders_the_answers(plain, service, look):
     expect(cards(plain).first.locator("summary")).to_have_text(re.compile(r"^\s*efficientnet_lite0, \d+ ms\s*$"))
     expect(cards(plain).nth(1).get_by_role("alert")).to_contain_text("not a picture")
     expect(plain.get_by_role("switch", name="Heat map")).to_be_checked()
+    expect(plain.get_by_text("What spoke for Egyptian cat most is in the middle.")).to_be_visible()
     look(plain, "plain-answers")
 
 
@@ -422,9 +587,11 @@ def test_without_javascript_a_sample_is_one_click_away_too(plain):
 
 
 def test_without_javascript_a_form_that_nobody_filled_in_is_a_problem_in_words(plain, look):
+    plain.get_by_role("switch", name="Heat map").check()
     plain.get_by_role("button", name="Say what they show").click()
 
     expect(plain.get_by_role("alert")).to_contain_text("There is no picture in this request.")
+    expect(plain.get_by_role("switch", name="Heat map")).to_be_checked()
     look(plain, "plain-problem")
 
 
@@ -456,7 +623,8 @@ def test_the_page_is_accessible_in_every_state(visit, look, scheme, width):
     choose(page, COFFEE_FILE)
     expect(best(page)).to_have_text("espresso")
     page.get_by_role("switch", name="Heat map").click()
-    choose(page, CAT_FILE, SAMPLES / "README.md")
+    long_name = {"name": "a" * 200 + ".jpg", "mimeType": "", "buffer": CAT}
+    choose(page, long_name, {"name": "README.md", "mimeType": "", "buffer": b"# Samples"})
     expect(outcome(page)).to_have_text("2 pictures: 1 answered, 1 not.")
     cards(page).first.locator("summary").click()
 
@@ -495,12 +663,14 @@ def test_the_form_without_javascript_is_accessible(visit, browser, service, sche
     assert_accessible(page)
 
 
-def test_the_list_of_problems_is_accessible_and_marks_the_one_that_was_asked_for(visit, look):
-    page = visit("/docs/problems#image_truncated")
+@pytest.mark.parametrize("width", [1280, 320])
+def test_the_list_of_problems_is_accessible_and_marks_the_one_that_was_asked_for(visit, look, width):
+    page = visit("/docs/problems#image_truncated", viewport={"width": width, "height": 700})
 
     assert_accessible(page)
     assert page.locator("tr:target").inner_text().startswith("image_truncated")
-    look(page, "problems")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    look(page, f"problems-{width}")
 
 
 def test_the_documentation_works_without_the_internet(visit, look):
