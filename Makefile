@@ -94,7 +94,7 @@ benchmarks: test-setup  ## measure the numbers that the READMEs quote
 
 soak: test-setup  ## throw ruined pictures, and many clients, at what is built, for minutes
 	@echo "==> soak"
-	@$(PY) -W ignore -m tests.soak 2>/dev/null  # libtiff has something to say on each ruin
+	@$(PY) -W ignore -m tests.soak
 
 clean:  ## remove everything that make made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import BoundedSemaphore
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -17,18 +16,18 @@ import numpy as np
 from flask import Response, jsonify, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.openapi import OpenAPI
-from PIL import Image
 
 from shared.classifier.explain import explain
 from shared.classifier.images import ImageFacts, decode
 from shared.classifier.labels import top_k
 from shared.classifier.predictions import Answer, Explanation
 from shared.classifier.preprocess import Batch, preprocess
-from shared.errors import ExpectedError
+from shared.errors import ExpectedError, ImageError
 from shared.json_forms import ResultJson
 from step2_webapp import documentation
 from step2_webapp.access import protect
 from step2_webapp.config import Config
+from step2_webapp.decoding import DecodingPlaces
 from step2_webapp.documentation import ClassifyQuery, describe, describe_pictures
 from step2_webapp.golden import GoldenPicture
 from step2_webapp.metrics import Metrics, count_requests
@@ -49,7 +48,7 @@ class Service:
     config: Config
     model: ServedModel
     metrics: Metrics
-    decoding: BoundedSemaphore  # large pictures take memory while they are decoded
+    decoding: DecodingPlaces
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Picture:
     """An upload on its way: ready for the model, with what its answer will need again."""
 
     batch: Batch
-    rgb: Image.Image
+    size: tuple[int, int]  # of what was decoded, in pixels
     facts: ImageFacts
     timings_ms: dict[str, float]
 
@@ -76,7 +75,7 @@ def create_app(config: Config, model: ServedModel, metrics_folder: Path | None =
     app.request_class = UploadRequest
     app.json.sort_keys = False  # type: ignore[attr-defined] # an answer reads best in the order it was written
     app.config.update(MAX_CONTENT_LENGTH=config.max_body_bytes, MAX_FORM_PARTS=config.max_images + 16)
-    service = Service(config, model, Metrics(metrics_folder), BoundedSemaphore(config.decoders))
+    service = Service(config, model, Metrics(metrics_folder), DecodingPlaces(config.decoders, config.answer_timeout_s))
 
     log_requests(app)
     count_requests(app, service.metrics)
@@ -133,8 +132,7 @@ def classify(service: Service, uploads: Sequence[Upload], query: ClassifyQuery) 
     classifier = service.model.classifier
     if query.explain:
         classifier.check_explainable()
-    with service.decoding:
-        pictures = [prepare(upload, classifier, service.config) for upload in uploads]
+    pictures = [prepare(upload, classifier, service) for upload in uploads]
     answers = answer([one for one in pictures if isinstance(one, Picture)], service.model, query)
     results = [next(answers) if isinstance(one, Picture) else one for one in pictures]
     for result in results:
@@ -142,21 +140,23 @@ def classify(service: Service, uploads: Sequence[Upload], query: ClassifyQuery) 
     return results
 
 
-def prepare(upload: Upload, classifier: "KerasClassifier", config: Config) -> Picture | ExpectedError:
+def prepare(upload: Upload, classifier: "KerasClassifier", service: Service) -> Picture | ExpectedError:
     """Decode and preprocess one picture; a bad one is reported in its place, and the rest go on."""
+    config = service.config
     try:
-        started = perf_counter()
-        image = decode(
-            upload.image_bytes,
-            at_least=classifier.preprocessing.at_least,
-            max_bytes=config.max_image_bytes,
-            max_pixels=config.max_image_pixels,
-        )
-        decoded = perf_counter()
-        batch = preprocess(image.rgb, classifier.preprocessing)
+        with service.decoding.place():
+            started = perf_counter()
+            image = decode(
+                upload.image_bytes,
+                at_least=classifier.preprocessing.at_least,
+                max_bytes=config.max_image_bytes,
+                max_pixels=config.max_image_pixels,
+            )
+            decoded = perf_counter()
+            batch = preprocess(image.rgb, classifier.preprocessing)
         timings_ms = {"decode": (decoded - started) * 1e3, "preprocess": (perf_counter() - decoded) * 1e3}
-        return Picture(batch, image.rgb, image.facts, timings_ms)
-    except ExpectedError as error:
+        return Picture(batch, image.rgb.size, image.facts, timings_ms)
+    except ImageError as error:
         return error
 
 
@@ -173,8 +173,10 @@ def answer(pictures: Sequence[Picture], model: ServedModel, query: ClassifyQuery
         predictions = top_k(probabilities[number], classifier.labels, query.top_k)
         explanation: Explanation | None = None
         if features is not None:
-            best, size = predictions[0].class_index, picture.rgb.size
-            explanation = explain(features[number], classifier.class_weights, best, classifier.preprocessing, size)
+            best = predictions[0].class_index
+            explanation = explain(
+                features[number], classifier.class_weights, best, classifier.preprocessing, picture.size
+            )
         timings_ms = picture.timings_ms | {"predict": predict_ms}
         yield Answer(predictions, classifier.version, picture.facts, timings_ms, explanation)
 

@@ -5,6 +5,7 @@ again, after as many seconds as the service wishes (`Retry-After`).
 """
 
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self, TypeAlias, cast
@@ -67,8 +68,7 @@ class Client:
         self._address = address.rstrip("/")
         self._timeouts_s = timeouts_s
         self._session = requests.Session()
-        if api_key:
-            self._session.headers["Authorization"] = f"Bearer {api_key}"
+        self._session.auth = partial(_authorise, api_key)  # or requests would look for a password in ~/.netrc
         retry = _PatientRetry(
             total=tries - 1,
             backoff_factor=0.5,  # seconds, doubled with each try; where the service names no time
@@ -136,6 +136,12 @@ class _PatientRetry(Retry):
         too_long = response is not None and (self.get_retry_after(response) or 0) >= self.retry_after_max
         left = self.new(total=0) if too_long else self
         return super(_PatientRetry, left).increment(method, url, response, *others, **named)
+
+
+def _authorise(api_key: str | None, request: requests.PreparedRequest) -> requests.PreparedRequest:
+    if api_key:
+        request.headers["Authorization"] = f"Bearer {api_key}"
+    return request
 
 
 def _read(picture: Picture) -> bytes:

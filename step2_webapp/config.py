@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from limits import parse
+from limits import parse_many
+from limits.storage import storage_from_string
 from pydantic import BeforeValidator, Field, FilePath, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -16,6 +17,7 @@ _MEBIBYTE = 1024 * 1024
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 Storage = Annotated[str, Field(pattern="^(memory|rediss?)://")]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?)$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -48,9 +50,7 @@ class Config:
     web_processes: Count = 1  # each holds a model of its own
     threads: Count = 16  # requests in work at once, per process
     max_batch_size: Count = 8  # pictures that wait for the model at the same time are predicted in one call
-    decoders: Count = (
-        2  # pictures decoded at once, per process: decoding takes memory, and no more cores than there are
-    )
+    decoders: Count = 2  # pictures decoded at once, per process: each takes memory, and a core
     trusted_proxies: Annotated[int, Field(ge=0)] = 0  # how many proxies in front add X-Forwarded-For
 
     max_image_bytes: Count = MAX_BYTES
@@ -59,23 +59,28 @@ class Config:
     max_body_bytes: Count = 64 * _MEBIBYTE
     upload_timeout_s: Seconds = 30  # for a whole request to arrive
     answer_timeout_s: Seconds = 30  # for the model to be free and to answer
+    send_timeout_s: Seconds = 30  # for a client to take its answer
     shutdown_timeout_s: Annotated[int, Field(ge=1)] = 30  # for requests in work after SIGTERM
 
     # All three are off unless given. Keys are given as their SHA-256; `python -m step2_webapp.api_keys` makes one.
     api_keys_sha256: Annotated[tuple[Sha256, ...], BeforeValidator(_split)] = ()
-    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split)] = ()
     rate_limit: str | None = None  # such as 60/minute, for each client
     rate_limit_storage: Storage = "memory://"  # one process counts alone; several need redis://host:port
 
     def __post_init__(self) -> None:
         """Refuse what only a closer look shows to make no sense, alone or together."""
         try:
-            if self.rate_limit:
-                parse(self.rate_limit)
+            (_,) = parse_many(self.rate_limit or "1/second")
         except ValueError as error:
-            detail = f"RATE_LIMIT={self.rate_limit} cannot be understood."
+            detail = f"RATE_LIMIT={self.rate_limit} cannot be understood as one limit."
             raise ConfigError(detail, "Write it like 60/minute.") from error
-        if self.rate_limit and self.web_processes > 1 and self.rate_limit_storage == "memory://":
+        try:
+            storage_from_string(self.rate_limit_storage)  # connects only when it is used
+        except Exception as error:  # each kind of storage has its own
+            detail = f"RATE_LIMIT_STORAGE={self.rate_limit_storage} cannot be used: {error}."
+            raise ConfigError(detail, "Write it like redis://host:port.") from error
+        if self.rate_limit and self.web_processes > 1 and self.rate_limit_storage.startswith("memory:"):
             raise ConfigError(
                 "Several web processes cannot count a client's requests in a memory that they do not share.",
                 "Set RATE_LIMIT_STORAGE to redis://host:port, or WEB_PROCESSES to 1.",

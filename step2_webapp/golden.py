@@ -17,7 +17,10 @@ Classify = Callable[[Sequence[Upload], ClassifyQuery], list[Answer | ExpectedErr
 
 SAMPLES = Path(next(iter(shared.__path__))) / "samples"
 IMAGENET_CATS = ("tabby", "tiger cat", "Egyptian cat")
-_TRUSTED_FOR_S = 10.0  # probes come every few seconds from several sides, and each answer costs a prediction
+# Probes come every few seconds from several sides, and each answer costs a prediction.
+_TRUSTED_FOR_S = 10.0
+_DOUBTED_FOR_S = 1.0
+_RETRY_AFTER_S = 10
 
 
 class GoldenPicture:
@@ -33,24 +36,35 @@ class GoldenPicture:
         is_own = config.model.endswith(".keras")
         self._labels = config.golden_labels or (() if is_own or config.golden_image else IMAGENET_CATS)
         self._lock = Lock()
-        self._right_until = 0.0
+        self._verdict: NotReadyError | None = None
+        self._holds_until = 0.0
 
     def check(self, classify: Classify) -> None:
         """Raise NotReadyError unless the picture is, or was a moment ago, answered right.
 
         Where no right label is known, as for a model of one's own without GOLDEN_LABELS, any answer will do.
         """
-        with self._lock:
-            if monotonic() < self._right_until:
-                return
-            try:
-                (result,) = classify([self._upload], ClassifyQuery())
-            except DeadlineExceededError as error:
-                raise NotReadyError(error.detail, error.remedy, 10) from error
-            if isinstance(result, ExpectedError):
-                raise NotReadyError(f"The golden picture is refused: {result.detail}", "Look at GOLDEN_IMAGE.", 10)
-            best = result.predictions[0].label
-            if self._labels and best not in self._labels:
-                detail = f"The golden picture is answered with {best!r} instead of {' or '.join(self._labels)}."
-                raise NotReadyError(detail, "Look at the model's weights, labels and scaling.", 10)
-            self._right_until = monotonic() + _TRUSTED_FOR_S
+        if not self._lock.acquire(timeout=_DOUBTED_FOR_S):
+            raise NotReadyError("The golden picture is still waiting for its answer.", "Try again.", _RETRY_AFTER_S)
+        try:
+            if monotonic() >= self._holds_until:
+                self._verdict = self._ask(classify)
+                self._holds_until = monotonic() + (_DOUBTED_FOR_S if self._verdict else _TRUSTED_FOR_S)
+        finally:
+            self._lock.release()
+        if self._verdict:
+            raise self._verdict
+
+    def _ask(self, classify: Classify) -> NotReadyError | None:
+        try:
+            (result,) = classify([self._upload], ClassifyQuery())
+        except DeadlineExceededError as error:
+            return NotReadyError(error.detail, error.remedy, _RETRY_AFTER_S)
+        if isinstance(result, ExpectedError):
+            detail = f"The golden picture is refused: {result.detail}"
+            return NotReadyError(detail, "Look at GOLDEN_IMAGE.", _RETRY_AFTER_S)
+        best = result.predictions[0].label
+        if self._labels and best not in self._labels:
+            detail = f"The golden picture is answered with {best!r} instead of {' or '.join(self._labels)}."
+            return NotReadyError(detail, "Look at the model's weights, labels and scaling.", _RETRY_AFTER_S)
+        return None

@@ -10,6 +10,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from shared.classifier.predictions import Answer
 from shared.errors import ExpectedError
 
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
@@ -75,7 +76,8 @@ def count_requests(app: Flask, metrics: Metrics) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         endpoint = request.endpoint or "unknown"  # the route's name: addresses would be counted without end
-        metrics.requests.labels(request.method, endpoint, response.status_code).inc()
+        method = request.method if request.method in _METHODS else "other"  # it is the client's own text
+        metrics.requests.labels(method, endpoint, response.status_code).inc()
         metrics.seconds.labels(endpoint).observe(perf_counter() - g.started)
         return response
 

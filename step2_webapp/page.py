@@ -5,7 +5,6 @@ import io
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from shared.classifier.predictions import Answer, Explanation
 from shared.errors import ExpectedError
 from shared.json_forms import AnswerJson
 from step2_webapp.config import Config
+from step2_webapp.decoding import DecodingPlaces
 from step2_webapp.documentation import ClassifyQuery
 from step2_webapp.golden import SAMPLES, Classify
 from step2_webapp.problems import problem_of
@@ -33,8 +33,8 @@ NINTHS = (
 _SHOWN_SIZE = (800, 800)  # pixels; what a result's picture is reduced to
 
 
-def page_blueprint(config: Config, classify: Classify, decoding: BoundedSemaphore) -> Blueprint:
-    """Return the page, the form behind it and the sample pictures; `decoding` bounds how many are decoded at once."""
+def page_blueprint(config: Config, classify: Classify, decoding: DecodingPlaces) -> Blueprint:
+    """Return the page, the form behind it and the sample pictures."""
     pages = Blueprint("page", __name__)
     samples = sorted(path.name for path in SAMPLES.glob("*.jpg"))
 
@@ -60,7 +60,7 @@ def page_blueprint(config: Config, classify: Classify, decoding: BoundedSemaphor
         sample = request.form.get("sample")
         uploads = [_sample(sample, samples)] if sample else read_uploads(request, config)
         results = classify(uploads, ClassifyQuery(explain=_is_explained()))
-        with decoding:
+        with decoding.place():
             shown = [_shown(upload, result, config) for upload, result in zip(uploads, results, strict=True)]
         return render(results=shown, explained=_is_explained())
 

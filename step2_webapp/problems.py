@@ -156,7 +156,7 @@ def problem_of(error: Exception) -> Problem:
         return problem_of(UploadTimeoutError("The request did not arrive in time, or not whole.", remedy))
     if isinstance(error, HTTPException) and error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
         status = HTTPStatus(error.code)
-        g.problem_code = status.name.lower()
+        g.problem_code = error.name.lower().replace(" ", "_")  # werkzeug's: Python's own names differ by its version
         return Problem(status, g.problem_code, f"{error.description}", "See /docs for what this service answers.")
     g.problem_code = "internal_error"
     _log.error("unforeseen", exc_info=error, extra={"fields": {"trace_id": g.trace_id}})
@@ -173,7 +173,7 @@ def explain_errors(app: Flask) -> None:
         response = problem_of(error).to_response()
         if isinstance(error, HTTPException):
             response.headers.extend(
-                {name: value for name, value in error.get_headers() if name in {"Allow", "Location"}}
+                {name: value for name, value in error.get_headers() if name in {"Allow", "Location", "Content-Range"}}
             )
         return response
 

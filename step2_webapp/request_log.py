@@ -29,7 +29,6 @@ def log_requests(app: Flask) -> None:
             "duration_ms": round((perf_counter() - g.logged_from) * 1e3, 2),
             "client": request.remote_addr,
             "request_bytes": request.content_length,
-            **g.get("log_fields", {}),
         }
         if "problem_code" in g:
             fields["code"] = g.problem_code

@@ -6,23 +6,21 @@ import shutil
 import socket
 import sys
 import tempfile
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from shared.classifier.models import load
 from shared.classifier.native_logs import native_logs_held_back
 from shared.errors import ExpectedError
 from step2_webapp.config import Config, ConfigError, read_config
+from step2_webapp.connections import DeadlineWorker
 from step2_webapp.served_model import ServedModel
 
 if TYPE_CHECKING:
@@ -52,7 +50,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def load_config(self) -> None:
         """Hand our settings to gunicorn, under its names for them."""
         settings = {
-            "bind": f"{self.service.host}:{self.service.port}",
+            "bind": _address(self.service),
+            "forwarded_allow_ips": "",  # proxies are trusted by a setting of ours
             "workers": self.service.web_processes,
             "worker_class": DeadlineWorker,
             "threads": self.service.threads,
@@ -88,33 +87,6 @@ class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         """Leave it to the app."""
 
 
-class DeadlineWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's thread worker, which stops listening to a client whose request does not arrive in time.
-
-    gunicorn itself waits for the rest of a request for ever, and each such client would occupy a thread.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
-        super().__init__(*args, **kwargs)
-        self._deadlines: dict[TConn, float] = {}
-
-    def handle(self, conn: TConn) -> object:
-        """Answer one request; the clock runs from its first byte."""
-        self._deadlines[conn] = monotonic() + self.app.service.upload_timeout_s
-        try:
-            return super().handle(conn)
-        finally:
-            del self._deadlines[conn]
-
-    def murder_pending(self) -> None:
-        """Do gunicorn's own round of overdue connections, about once a second, and ours."""
-        super().murder_pending()
-        for conn, deadline in list(self._deadlines.items()):
-            if monotonic() > deadline:
-                with suppress(OSError):  # it has just been closed
-                    conn.sock.shutdown(socket.SHUT_RD)  # the app sees the end, and can still say why
-
-
 def _load(config: Config) -> "KerasClassifier":
     with native_logs_held_back():
         classifier = load(
@@ -139,7 +111,7 @@ def _end_server(error: Exception) -> None:
     os._exit(Arbiter.APP_LOAD_ERROR)
 
 
-def _forget_process(_server: object, worker: ThreadWorker) -> None:
+def _forget_process(_server: object, worker: DeadlineWorker) -> None:
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - see `load`
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
@@ -156,7 +128,7 @@ def main() -> int:
     metrics_folder = Path(tempfile.mkdtemp(prefix="metrics-"))
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    print(f"Serving on http://{config.host}:{config.port} once the model is loaded.", file=sys.stderr)  # noqa: T201
+    print(f"Serving on http://{_address(config)} once the model is loaded.", file=sys.stderr)  # noqa: T201
     parent = os.getpid()
     try:
         Server(config, metrics_folder).run()
@@ -168,6 +140,10 @@ def main() -> int:
     return 0
 
 
+def _address(config: Config) -> str:
+    return f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}"
+
+
 def _check_port(config: Config) -> None:
     """Raise ConfigError where the address is taken; gunicorn would try five times and then show a stack trace."""
     with socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET) as probe:
@@ -175,7 +151,7 @@ def _check_port(config: Config) -> None:
         try:
             probe.bind((config.host, config.port))
         except OSError as error:
-            detail = f"{config.host}:{config.port} cannot be served on ({error.strerror})."
+            detail = f"{_address(config)} cannot be served on ({error.strerror})."
             raise ConfigError(detail, "Choose another PORT or HOST.") from error
 
 

@@ -101,23 +101,28 @@ class ServedModel:
             alike = [one for one in group if one.with_features is with_features]
             alike = [one for one in alike if one.answer.set_running_or_notify_cancel()]
             if alike:
-                _predict_together(classifier, alike)
+                self._predict_together(classifier, alike)
 
-
-def _predict_together(classifier: "KerasClassifier", group: Sequence[_Waiting]) -> None:
-    """Predict in one call, and hand each its part of the rows, or the error that came up."""
-    features: Floats | None = None
-    try:
-        batch = np.concatenate([one.batch for one in group]) if len(group) > 1 else group[0].batch
-        if group[0].with_features:
-            probabilities, features = classifier.predict_with_features(batch)
-        else:
-            probabilities = classifier.predict(batch)
-    except Exception as error:  # noqa: BLE001 - told to whoever asked; the model goes on for the others
+    def _predict_together(self, classifier: "KerasClassifier", group: Sequence[_Waiting]) -> None:
+        """Predict in as few calls as the largest batch allows; hand each its rows, or the error that came up."""
+        pictures = np.concatenate([one.batch for one in group])
+        try:
+            parts = [
+                _predict(classifier, pictures[start : start + self._max_batch_size], group[0].with_features)
+                for start in range(0, len(pictures), self._max_batch_size)
+            ]
+        except Exception as error:  # noqa: BLE001 - told to whoever asked; the model goes on for the others
+            for one in group:
+                one.answer.set_exception(error)
+            return
+        probabilities = np.concatenate([rows for rows, _ in parts])
+        maps = [features for _, features in parts if features is not None]
+        features = np.concatenate(maps) if maps else None
+        end = 0
         for one in group:
-            one.answer.set_exception(error)
-        return
-    end = 0
-    for one in group:
-        start, end = end, end + len(one.batch)
-        one.answer.set_result((probabilities[start:end], None if features is None else features[start:end]))
+            start, end = end, end + len(one.batch)
+            one.answer.set_result((probabilities[start:end], None if features is None else features[start:end]))
+
+
+def _predict(classifier: "KerasClassifier", batch: Batch, with_features: bool) -> tuple[Floats, Floats | None]:
+    return classifier.predict_with_features(batch) if with_features else (classifier.predict(batch), None)

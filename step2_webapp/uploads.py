@@ -6,6 +6,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 from werkzeug.wsgi import get_content_length
 
 from step2_webapp.config import Config
@@ -27,11 +28,29 @@ class Upload:
     image_bytes: bytes
 
 
+class _MultipartParser(FormDataParser):
+    """Reads multipart forms, and says what is wrong with one; the other kind of form takes many times its size."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - werkzeug's own signature
+        super().__init__(*args, **kwargs | {"silent": False})
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        try:
+            return super().parse(*args, **kwargs)
+        except ValueError as error:
+            raise RequestError(f"The form cannot be read: {error}.", "Send it as multipart/form-data asks.") from error
+
+    def _parse_urlencoded(self, *_: object) -> Any:  # noqa: ANN401
+        raise MediaTypeError("A form of this type cannot hold pictures.", "Send multipart/form-data.")
+
+
 class UploadRequest(Request):
     """A request whose body is read whole or not at all, and whose files stay in memory.
 
     werkzeug's own would put files above 500 kB into temporary ones, and take a connection that broke off for the end.
     """
+
+    form_data_parser_class = _MultipartParser
 
     def __init__(self, environ: "WSGIEnvironment", *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - werkzeug's own
         """Put our reader before the server's."""

@@ -146,6 +146,19 @@ PROBLEMS: dict[str, tuple[int, str, dict[str, Any]]] = {
     "explain=perhaps": (400, "request_invalid", {"data": CAT, "params": {"explain": "perhaps"}}),
     "an unknown parameter": (400, "request_invalid", {"data": CAT, "params": {"topk": 3}}),
     "too many pictures": (400, "request_invalid", {"files": parts(*[CAT] * (MAX_IMAGES + 1))}),
+    "a form without its boundary": (
+        400,
+        "request_invalid",
+        {"data": b"hello", "headers": {"Content-Type": "multipart/form-data"}},
+    ),
+    "a form without its end": (
+        400,
+        "request_invalid",
+        {
+            "data": b'--X\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\nabc',
+            "headers": {"Content-Type": "multipart/form-data; boundary=X"},
+        },
+    ),
     "text": (415, "media_type_unsupported", {"data": "hello", "headers": {"Content-Type": "text/plain"}}),
     "JSON": (415, "media_type_unsupported", {"json": {"image": "cat.jpg"}}),
     "a document": (415, "not_an_image", {"data": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3"}),
@@ -468,6 +481,14 @@ class HttpContract:
             requests.get(f"{address}/nowhere/{number}", timeout=10)
 
         assert len(counted(address)) <= before + 20, "one more endpoint, with its histogram"
+
+    def test_methods_nobody_has_heard_of_do_not_make_figures_without_end(self, address):
+        before = len(counted(address))
+
+        for letter in "ABCDEFGHIJ":
+            requests.request(f"BREW{letter}", f"{address}/nowhere", timeout=10)
+
+        assert len(counted(address)) <= before + 20
 
     def test_the_openapi_document_is_valid_and_mentions_every_door(self, address):
         response = requests.get(f"{address}/openapi.json", timeout=10)

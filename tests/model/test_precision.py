@@ -1,11 +1,13 @@
 """bfloat16 answers the same questions the same way, in coarser numbers."""
 
+import keras
 import numpy as np
 import pytest
 
 from shared.classifier.images import decode
 from shared.classifier.labels import top_k
 from shared.classifier.models import load
+from shared.classifier.precision import in_bfloat16
 from shared.classifier.preprocess import preprocess
 from shared.errors import ModelOptionsError
 from tests.conftest import FINE_TUNED, SAMPLES, needs_fine_tuned_model
@@ -65,3 +67,25 @@ def test_a_users_own_inception_v3_says_the_same_of_every_photograph():
 def test_a_precision_that_there_is_not_is_refused_with_those_that_there_are():
     with pytest.raises(ModelOptionsError, match="float32, bfloat16"):
         load("efficientnet_lite0", precision="int8")
+
+
+def ending_in(*layers_at_the_end):
+    pixels = keras.Input((16, 16, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(pixels))
+    for layer in layers_at_the_end:
+        x = layer(x)
+    return keras.Model(pixels, x)
+
+
+def test_a_softmax_of_its_own_stays_exact():
+    coarse = in_bfloat16(ending_in(keras.layers.Dense(3), keras.layers.Activation("softmax")))
+
+    assert coarse.outputs[0].dtype == "float32"
+
+
+def test_a_model_within_a_model_is_refused_rather_than_left_as_it_is():
+    pixels = keras.Input((16, 16, 3))
+    nested = keras.Model(pixels, keras.layers.Dense(2)(ending_in()(pixels)))
+
+    with pytest.raises(ModelOptionsError, match="holds another model"):
+        in_bfloat16(nested)

@@ -9,4 +9,4 @@ from tests.soak import intake, web
 
 if __name__ == "__main__":
     seconds = float(sys.argv[1] if len(sys.argv) > 1 else 60)
-    sys.exit(max(soak(seconds) for soak in (intake.soak, web.soak)))
+    sys.exit(max(soak(seconds) for soak in (web.soak, intake.soak)))

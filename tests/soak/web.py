@@ -17,7 +17,7 @@ from tests.model.test_images_damage import ruins
 
 UPLOADS, ROUND = 5000, 500
 CLIENTS = 32
-MOST_GROWTH = 1.05  # of the memory after the first round
+MOST_GROWTH = 1.05  # of the memory after the second round
 
 
 def soak(seconds: float) -> int:

@@ -15,6 +15,7 @@ from threading import Event
 import pytest
 from PIL import Image
 
+from shared.classifier.images import decode
 from shared.errors import ExpectedError
 from shared.logs import JsonFormatter
 from step2_webapp.app import create_app
@@ -174,6 +175,41 @@ def test_a_golden_picture_that_is_none_makes_a_service_unready(serve, tmp_path):
     assert "GOLDEN_IMAGE" in response.json["remedy"]
 
 
+def test_probes_of_a_service_that_is_not_ready_wait_for_none_of_each_other(serve, classifier):
+    served = serve(answer_timeout_s=30)
+    classifier.free.clear()
+    with ThreadPoolExecutor(6) as clients:
+        first = clients.submit(served.get, "/readyz")
+        started = time.monotonic()
+        others = list(clients.map(lambda _: served.get("/readyz"), range(5)))
+        waited_s = time.monotonic() - started
+        classifier.free.set()
+
+    assert {response.status_code for response in others} <= {200, 503}
+    assert waited_s < 5
+    assert first.result().status_code == 200
+
+
+def test_a_picture_that_finds_no_place_to_be_decoded_in_is_told_so(serve, monkeypatch):
+    decoding, go_on = Event(), Event()
+
+    def slow(*arguments, **options):
+        decoding.set()
+        assert go_on.wait(5)
+        return decode(*arguments, **options)
+
+    served = serve(decoders=1, answer_timeout_s=0.2)
+    monkeypatch.setattr("step2_webapp.app.decode", slow)
+    with ThreadPoolExecutor(1) as clients:
+        first = clients.submit(served.ask, BLUE)
+        assert decoding.wait(5)
+        second = served.ask(BLUE)
+        go_on.set()
+
+    assert (second.status_code, second.json["code"]) == (504, "deadline_exceeded")
+    assert first.result().status_code == 200
+
+
 def test_a_golden_picture_that_waits_too_long_makes_a_service_unready(serve, classifier, tmp_path):
     served = serve(answer_timeout_s=0.1, golden_labels=("tabby",))
     classifier.free.clear()
@@ -325,6 +361,18 @@ def test_a_classifiers_answer_to_several_pictures_goes_to_each_in_order(serve, c
         "blue",
         "red",
     ]
+
+
+def test_a_request_of_more_pictures_than_the_largest_batch_is_predicted_in_several_calls(serve, classifier):
+    served = serve(max_batch_size=2)
+    form = {"image": [(io.BytesIO(body), f"{n}.png") for n, body in enumerate((LIME, BLUE, RED, LIME, BLUE))]}
+
+    results = served.ask(form, query_string={"explain": "1"}).json["results"]
+
+    assert classifier.batch_sizes == [2, 2, 1]
+    best = [result["answer"]["predictions"][0]["label"] for result in results]
+    assert best == ["green", "blue", "red", "green", "blue"]
+    assert all("explanation" in result["answer"] for result in results)
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------
@@ -542,6 +590,7 @@ GIVEN = {
     "MAX_BODY_BYTES": ("3000", 3000),
     "UPLOAD_TIMEOUT_S": ("1.5", 1.5),
     "ANSWER_TIMEOUT_S": ("2.5", 2.5),
+    "SEND_TIMEOUT_S": ("3.5", 3.5),
     "SHUTDOWN_TIMEOUT_S": ("7", 7),
     "API_KEYS_SHA256": (f"{HASH},{'0' * 64}", (HASH, "0" * 64)),
     "CORS_ORIGINS": (f"{OURS}, {OTHER}", (OURS, OTHER)),
@@ -577,6 +626,10 @@ def test_nothing_given_and_nothing_in_it_are_the_defaults():
         ("API_KEYS_SHA256", f"{HASH},{KEY}"),
         ("GOLDEN_IMAGE", "nowhere.jpg"),
         ("RATE_LIMIT", "60 an hour or so"),
+        ("RATE_LIMIT", "60/minute;1/hour"),
+        ("RATE_LIMIT_STORAGE", "redis://localhost:port"),
+        ("CORS_ORIGINS", "https://*.example.com"),
+        ("CORS_ORIGINS", "https://shop.example/"),
         ("RATE_LIMIT_STORAGE", "file:///nowhere"),
     ],
 )
@@ -589,9 +642,10 @@ def test_a_value_that_cannot_work_is_refused_by_its_name_and_with_a_remedy(name,
     assert caught.value.remedy.endswith(".")
 
 
-def test_several_processes_cannot_count_requests_each_by_itself():
+@pytest.mark.parametrize("storage", ["", "memory://", "memory://x"])
+def test_several_processes_cannot_count_requests_each_by_itself(storage):
     with pytest.raises(ConfigError, match="RATE_LIMIT_STORAGE"):
-        read_config({"RATE_LIMIT": "60/minute", "WEB_PROCESSES": "2"})
+        read_config({"RATE_LIMIT": "60/minute", "WEB_PROCESSES": "2", "RATE_LIMIT_STORAGE": storage})
 
 
 def test_settings_do_not_change_while_the_service_runs():

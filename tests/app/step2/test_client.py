@@ -134,6 +134,20 @@ def test_a_key_goes_with_every_request(moody):
     assert body == CAT
 
 
+def test_a_password_for_the_same_machine_is_not_sent(moody, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password secret")
+    monkeypatch.setenv("NETRC", str(netrc))
+    server = moody(ANSWER)
+
+    with Client(server.address, api_key="sesame") as client, Client(server.address) as nameless:
+        client.classify(CAT)
+        nameless.classify(CAT)
+
+    headers = [headers.get("Authorization") for _, _, headers, _ in server.asked]
+    assert headers == ["Bearer sesame", None]
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_who_is_told_to_come_again_does_so_no_sooner_than_told(moody, status):
     server = moody(problem(status, Retry_After="1"), problem(status, Retry_After="1"), ANSWER)

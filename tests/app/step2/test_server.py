@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -297,7 +297,7 @@ def test_half_an_upload_is_never_taken_for_a_picture(service):
 @pytest.fixture(scope="module")
 def hasty_service(tmp_path_factory):
     """A server of two threads that waits no longer than a second for a request."""
-    settings = {"THREADS": "2", "UPLOAD_TIMEOUT_S": "1"}
+    settings = {"THREADS": "2", "UPLOAD_TIMEOUT_S": "1", "ANSWER_TIMEOUT_S": "5", "SEND_TIMEOUT_S": "1"}
     with serving(MODULE, tmp_path_factory.mktemp("hasty"), **settings) as served:
         yield served
 
@@ -371,6 +371,59 @@ def test_silent_connections_on_every_thread_keep_nobody_waiting_for_long(hasty_s
 
     assert answer.status_code == 200
     assert time.monotonic() - started < 8
+
+
+def test_a_hundred_silent_connections_keep_nobody_waiting(hasty_service):
+    with ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(connection(hasty_service))
+        started = time.monotonic()
+        answer = ask(hasty_service)
+
+    assert answer.status_code == 200
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1\r\nHost: test\r\nConnection: close"])
+def test_clients_that_do_not_close_keep_nobody_waiting(hasty_service, version):
+    before = web_processes(hasty_service)
+    with ExitStack() as stack:
+        for _ in range(60):
+            client = stack.enter_context(connection(hasty_service))
+            client.sendall(f"GET /livez HTTP/{version}\r\n\r\n".encode())
+        started = time.monotonic()
+        answer = ask(hasty_service)
+
+        assert answer.status_code == 200
+        assert time.monotonic() - started < 10
+        assert web_processes(hasty_service) == before
+
+
+def test_clients_that_do_not_read_are_cut_off(hasty_service):
+    """They ask for megabytes, more than fits between them and the server, and leave it there."""
+    wanted = b"GET /docs/swagger/js/swagger-ui-bundle.js HTTP/1.1\r\nHost: test\r\n\r\n" * 8
+    with ExitStack() as stack:
+        for _ in range(2):  # as many as there are threads
+            client = stack.enter_context(connection(hasty_service))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.sendall(wanted)
+        time.sleep(1)
+        answer = ask(hasty_service)
+
+    assert answer.status_code == 200
+
+
+def test_a_form_that_would_take_many_times_its_size_is_not_read(service):
+    before = resident_mb(service)
+    answer = requests.post(
+        service.address,
+        data=b"a&" * (8 * 2**20),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        timeout=30,
+    )
+
+    assert answer.status_code == 415
+    assert resident_mb(service) < before + 100
 
 
 def test_an_honest_client_may_take_its_time_between_two_requests(hasty_service):
