@@ -212,9 +212,10 @@ def files_of(served: Served) -> set[str]:
     listed = {str(path) for path in served.output.parent.rglob("*")}
     for pid in {served.process.pid, *web_processes(served)}:
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            target = str(descriptor.readlink())
-            if target.startswith("/"):
-                listed.add(f"{pid}: {target}")
+            with suppress(FileNotFoundError):  # a connection, say, that has just been closed
+                target = str(descriptor.readlink())
+                if target.startswith("/"):
+                    listed.add(f"{pid}: {target}")
     return listed
 
 
