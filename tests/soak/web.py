@@ -1,4 +1,4 @@
-"""Step 2 under people's worst: 5,000 ruined uploads, then 32 clients at once who never pause."""
+"""Step 2 under people's worst: 5,000 ruined uploads, three times over, then 32 clients at once who never pause."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,8 @@ from tests.model.test_images_damage import ruins
 
 UPLOADS, ROUND = 5000, 500
 CLIENTS = 32
-MOST_GROWTH = 1.05  # of the memory after the second round
+PASSES = 3  # the C library keeps for each thread what it once needed: that is settled after two
+MOST_GROWTH = 1.05  # of the memory from the second pass to the third
 
 
 def soak(seconds: float) -> int:
@@ -34,14 +35,19 @@ def ruined_uploads(served: Served, process: psutil.Process) -> bool:
     statuses: Counter[int] = Counter()
     resident_mb = []
     with ThreadPoolExecutor(4) as clients, requests.Session() as session:
-        for seed in range(UPLOADS // ROUND):
+        for seed in [*range(UPLOADS // ROUND)] * PASSES:
             answers = clients.map(
                 lambda ruin: session.post(f"{served.address}/v1/classify", data=ruin, timeout=60), ruins(ROUND, seed)
             )
             statuses.update(answer.status_code for answer in answers)
             resident_mb.append(process.memory_info().rss / 1e6)
             print(f"{statuses.total():,} ruined uploads: {dict(statuses)}, {resident_mb[-1]:.0f} MB", flush=True)
-    return set(statuses) <= {200, 400, 413, 415, 422} and max(resident_mb) < MOST_GROWTH * resident_mb[1]
+    return set(statuses) <= {200, 400, 413, 415, 422} and _peak(resident_mb, 3) < MOST_GROWTH * _peak(resident_mb, 2)
+
+
+def _peak(resident_mb: list[float], number: int) -> float:
+    rounds = len(resident_mb) // PASSES
+    return max(resident_mb[(number - 1) * rounds : number * rounds])
 
 
 def many_clients(served: Served, seconds: float, folder: Path) -> bool:
