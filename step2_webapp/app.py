@@ -100,7 +100,7 @@ def api(service: Service) -> APIBlueprint:
         if len(results) > 1:
             return jsonify(results=[named(upload, result) for upload, result in zip(uploads, results, strict=True)])
         if isinstance(results[0], ExpectedError):
-            raise results[0]
+            raise results.pop()  # an error that its own frame still held would wait for the garbage collector
         return jsonify(results[0].to_json())
 
     return door
@@ -157,7 +157,8 @@ def prepare(upload: Upload, classifier: "KerasClassifier", service: Service) -> 
         timings_ms = {"decode": (decoded - started) * 1e3, "preprocess": (perf_counter() - decoded) * 1e3}
         return Picture(batch, image.rgb.size, image.facts, timings_ms)
     except ImageError as error:
-        return error
+        error.__cause__ = error.__context__ = None  # their frames hold the upload and what was decoded of it
+        return error.with_traceback(None)
 
 
 def answer(pictures: Sequence[Picture], model: ServedModel, query: ClassifyQuery) -> Iterator[Answer]:

@@ -36,7 +36,7 @@ class GoldenPicture:
         is_own = config.model.endswith(".keras")
         self._labels = config.golden_labels or (() if is_own or config.golden_image else IMAGENET_CATS)
         self._lock = Lock()
-        self._verdict: NotReadyError | None = None
+        self._verdict: tuple[str, str] | None = None
         self._holds_until = 0.0
 
     def check(self, classify: Classify) -> None:
@@ -53,18 +53,18 @@ class GoldenPicture:
         finally:
             self._lock.release()
         if self._verdict:
-            raise self._verdict
+            raise NotReadyError(*self._verdict, _RETRY_AFTER_S)
 
-    def _ask(self, classify: Classify) -> NotReadyError | None:
+    def _ask(self, classify: Classify) -> tuple[str, str] | None:
+        """Return what is wrong and what to do, or None where nothing is."""
         try:
             (result,) = classify([self._upload], ClassifyQuery())
         except DeadlineExceededError as error:
-            return NotReadyError(error.detail, error.remedy, _RETRY_AFTER_S)
+            return error.detail, error.remedy
         if isinstance(result, ExpectedError):
-            detail = f"The golden picture is refused: {result.detail}"
-            return NotReadyError(detail, "Look at GOLDEN_IMAGE.", _RETRY_AFTER_S)
+            return f"The golden picture is refused: {result.detail}", "Look at GOLDEN_IMAGE."
         best = result.predictions[0].label
         if self._labels and best not in self._labels:
             detail = f"The golden picture is answered with {best!r} instead of {' or '.join(self._labels)}."
-            return NotReadyError(detail, "Look at the model's weights, labels and scaling.", _RETRY_AFTER_S)
+            return detail, "Look at the model's weights, labels and scaling."
         return None

@@ -1,6 +1,7 @@
 """The app by itself, around a tiny classifier: what it does when the model is late, wrong or broken, and for whom."""
 
 import base64
+import gc
 import io
 import json
 import logging
@@ -16,11 +17,12 @@ import pytest
 from PIL import Image
 
 from shared.classifier.images import decode
-from shared.errors import ExpectedError
+from shared.errors import ExpectedError, ImageError
 from shared.logs import JsonFormatter
 from step2_webapp.app import create_app
 from step2_webapp.config import Config, ConfigError, read_config
 from step2_webapp.served_model import ServedModel
+from step2_webapp.uploads import Upload
 from tests.app.serving import free_port
 from tests.app.tiny_classifier import TinyClassifier
 from tests.conftest import ROOT, SAMPLES
@@ -152,6 +154,29 @@ def test_an_error_nobody_foresaw_looks_alike_on_the_page(serve, classifier):
 
     assert response.status_code == 500
     assert "secret" not in response.text
+
+
+@pytest.mark.parametrize("door", ["/v1/classify", "/"])
+def test_a_refused_picture_is_forgotten_at_once_and_not_when_the_garbage_collector_comes(serve, door):
+    client = serve().app.test_client()
+    body = {"image": [(io.BytesIO(picture("red")[:-40]), "cut.png"), (io.BytesIO(b"no picture"), "text.png")]}
+    alone = {"image": (io.BytesIO(picture("red")[:-40]), "cut.png")}
+
+    gc.collect()
+    gc.disable()
+    before = pictures_in_memory()  # of this and other tests' apps: golden ones
+    try:
+        statuses = [client.post(door, data=form, buffered=True).status_code for form in (body, alone)]
+        kept = pictures_in_memory() - before
+    finally:
+        gc.enable()
+
+    assert statuses == [200, 200 if door == "/" else 422]
+    assert kept == 0
+
+
+def pictures_in_memory():
+    return sum(isinstance(thing, Upload | Image.Image | ImageError) for thing in gc.get_objects())
 
 
 def test_a_golden_picture_answered_wrong_makes_a_service_unready(serve):
