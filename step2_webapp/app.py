@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from flask import Response, jsonify, request
@@ -100,7 +100,8 @@ def api(service: Service) -> APIBlueprint:
         if len(results) > 1:
             return jsonify(results=[named(upload, result) for upload, result in zip(uploads, results, strict=True)])
         if isinstance(results[0], ExpectedError):
-            raise results.pop()  # an error that its own frame still held would wait for the garbage collector
+            # An error that its own frame still held would keep the picture until the garbage collector comes.
+            raise cast("ExpectedError", results.pop())
         return jsonify(results[0].to_json())
 
     return door

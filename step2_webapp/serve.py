@@ -1,11 +1,13 @@
 """Serve the app with gunicorn: `python -m step2_webapp.serve`, with settings from the environment (see `config.py`)."""
 
+import ctypes
 import logging
 import os
 import shutil
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +36,9 @@ LOGGING = {
     "root": {"level": "INFO", "handlers": ["stdout"]},
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}},
 }
+
+_M_ARENA_MAX = -8  # the name of glibc's mallopt(3) for this setting
+_ARENAS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +76,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         """Return the app; called once in each web process."""
         from step2_webapp.app import create_app  # noqa: PLC0415 - Prometheus counts per process once it is imported
 
+        _share_arenas()
         config = self.service
         model = ServedModel(
             partial(_load, config), max_batch_size=config.max_batch_size, timeout_s=config.answer_timeout_s
@@ -85,6 +91,12 @@ class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
 
     def access(self, *_: object) -> None:
         """Leave it to the app."""
+
+
+def _share_arenas() -> None:
+    """Let all threads take memory from the same two places: by itself glibc gives each its own, and none shrinks."""
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def _load(config: Config) -> "KerasClassifier":
