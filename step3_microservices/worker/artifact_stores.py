@@ -1,0 +1,169 @@
+"""Where artifacts lie, a folder or an S3 bucket, behind the few things that are done with either.
+
+Names are relative and have slashes: `inception_v3/current`, `inception_v3/0123456789ab/manifest.json`.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from step3_microservices.worker.manifest import ArtifactError
+
+
+class ArtifactStore(Protocol):
+    """What both kinds can do. Every method raises ArtifactError where the place cannot be reached or read."""
+
+    def read(self, name: str) -> bytes | None:
+        """Return the contents of a small file, or None where there is no such file."""
+
+    def write(self, name: str, contents: bytes) -> None:
+        """Make or replace a small file, so that nobody ever sees a half of it."""
+
+    def download(self, name: str, path: Path) -> None:
+        """Copy a file to that path."""
+
+    def upload(self, path: Path, name: str) -> None:
+        """Copy the file at that path to here, so that nobody ever sees a half of it."""
+
+    def folders(self, name: str) -> list[str]:
+        """Return the names of the folders in that folder, in order; none where there is no such folder."""
+
+
+def open_store(source: str, client: Any = None) -> ArtifactStore:  # noqa: ANN401 - boto3 has no types
+    """Return the store at a folder or at `s3://bucket/prefix`; `client` is boto3's, by default a new one."""
+    if not source.startswith("s3://"):
+        return FolderStore(Path(source).expanduser())
+    address = urlsplit(source)
+    if not address.netloc:
+        raise ArtifactError(f"{source} names no bucket.", "Write it like s3://bucket/prefix.")
+    with _told(source):
+        return S3Store(client or _s3_client(), address.netloc, address.path.strip("/"))
+
+
+class FolderStore:
+    """Artifacts in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Look into that folder, which need not be there yet."""
+        self.folder = folder
+
+    def read(self, name: str) -> bytes | None:
+        """Return the contents, or None where there is no such file."""
+        with _told(str(self.folder)):
+            try:
+                return (self.folder / name).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def write(self, name: str, contents: bytes) -> None:
+        """Write beside the file first, then take its place."""
+        with _told(str(self.folder)), _taking_the_place_of(self.folder / name) as path:
+            path.write_bytes(contents)
+
+    def download(self, name: str, path: Path) -> None:
+        """Copy the file."""
+        with _told(str(self.folder)):
+            shutil.copyfile(self.folder / name, path)
+
+    def upload(self, path: Path, name: str) -> None:
+        """Copy beside the file first, then take its place."""
+        with _told(str(self.folder)), _taking_the_place_of(self.folder / name) as copy:
+            shutil.copyfile(path, copy)
+
+    def folders(self, name: str) -> list[str]:
+        """Return what folders there are but for hidden ones, which are not finished."""
+        with _told(str(self.folder)):
+            if not (self.folder / name).is_dir():
+                return []
+            return sorted(path.name for path in (self.folder / name).iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+class S3Store:
+    """Artifacts under a prefix of an S3 bucket, where a file is replaced in one go by itself."""
+
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:  # noqa: ANN401 - boto3 has no types
+        """Use that client of boto3."""
+        self._client = client
+        self._bucket = bucket
+        self._prefix = f"{prefix}/" if prefix else ""
+
+    def read(self, name: str) -> bytes | None:
+        """Return the contents, or None where there is no such object."""
+        with _told(self._address(name)):
+            try:
+                reply = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
+            except self._client.exceptions.NoSuchKey:
+                return None
+            contents: bytes = reply["Body"].read()
+            return contents
+
+    def write(self, name: str, contents: bytes) -> None:
+        """Put the object."""
+        with _told(self._address(name)):
+            self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=contents)
+
+    def download(self, name: str, path: Path) -> None:
+        """Fetch the object, in several parts at once where it is large."""
+        with _told(self._address(name)):
+            self._client.download_file(self._bucket, self._prefix + name, str(path))
+
+    def upload(self, path: Path, name: str) -> None:
+        """Send the file, in several parts at once where it is large."""
+        with _told(self._address(name)):
+            self._client.upload_file(str(path), self._bucket, self._prefix + name)
+
+    def folders(self, name: str) -> list[str]:
+        """Return the distinct parts of object names that follow this one."""
+        prefix = f"{self._prefix}{name}/" if name else self._prefix
+        with _told(self._address(name)):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix, Delimiter="/"
+            )
+            found = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
+        return sorted(one.removeprefix(prefix).rstrip("/") for one in found)
+
+    def _address(self, name: str) -> str:
+        return f"s3://{self._bucket}/{self._prefix}{name}"
+
+
+def _s3_client() -> Any:  # noqa: ANN401 - boto3 has no types
+    import boto3  # type: ignore[import-untyped] # noqa: PLC0415 - a worker that reads a folder need not have it
+
+    return boto3.client("s3")
+
+
+@contextmanager
+def _taking_the_place_of(path: Path) -> Iterator[Path]:
+    """Yield a path beside, whose file then becomes this one at once, or is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=".", dir=path.parent)
+    os.close(descriptor)
+    beside = Path(name)
+    try:
+        yield beside
+        beside.chmod(0o644)  # mkstemp's files are for their owner alone
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Turn whatever the disk, the network or AWS complains about into an ArtifactError."""
+    try:
+        yield
+    except ArtifactError:
+        raise
+    except (OSError, ImportError) as error:
+        raise ArtifactError(f"{where} cannot be used: {error}.", "Check the place and its permissions.") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in {"boto3", "botocore", "s3transfer"}:
+            raise
+        raise ArtifactError(
+            f"{where} cannot be used: {error}", "Check the bucket, its region, and the credentials of this process."
+        ) from error
