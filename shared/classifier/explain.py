@@ -27,7 +27,18 @@ def explain(
     `features` are the last feature maps, shape (rows, columns, channels); `class_weights` the dense layer's, shape
     (channels, classes).
     """
-    grid = features @ class_weights[:, class_index]
+    return explanation_of(class_grid(features, class_weights, class_index), class_index, preprocessing, size)
+
+
+def class_grid(features: Floats, class_weights: Floats, class_index: int) -> Floats:
+    """Return the map itself, shape (rows, columns), by whoever holds the model."""
+    return features @ class_weights[:, class_index]
+
+
+def explanation_of(
+    grid: Floats, class_index: int, preprocessing: Preprocessing, size: tuple[int, int]
+) -> Explanation:
+    """Say where in the picture of that size the map lies."""
     left, top, right, bottom = preprocessing.region(*size)
     width, height = size
     return Explanation(

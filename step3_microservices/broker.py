@@ -1,0 +1,44 @@
+"""The Celery app that gateway and worker share: its queues, and what happens to a task whose worker dies."""
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+from step3_microservices.contract import INTERACTIVE, JOBS
+
+_QUEUE_EXPIRES_S = 24 * 3600  # a queue that nobody has put anything into for so long is forgotten
+DIRECT = Exchange("")  # straight to the queue of that name: no bindings to keep, and none to look up for each task
+
+
+def create_celery(redis_url: str, *, visibility_timeout_s: float) -> Celery:
+    """Return the app. A task that is not acknowledged within the visibility timeout is delivered again.
+
+    Tasks are acknowledged when they are done, one at a time is fetched, and nothing is told or stored by Celery itself:
+    answers have a place and a wake-up of their own (see `store.py`).
+    """
+    app = Celery("classifier", broker=redis_url, set_as_current=False)
+    app.conf.update(
+        task_queues=[Queue(name, DIRECT, routing_key=name, expires=_QUEUE_EXPIRES_S) for name in (INTERACTIVE, JOBS)],
+        task_default_queue=INTERACTIVE,
+        task_default_exchange="",
+        task_default_routing_key=INTERACTIVE,
+        task_create_missing_queues=False,
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "priority_steps": [0],
+            "queue_order_strategy": "priority",
+            "visibility_timeout": visibility_timeout_s,
+            "unacked_restore_throttle": 1,
+            "socket_connect_timeout": 1,
+            "socket_keepalive": True,
+        },
+    )
+    return app

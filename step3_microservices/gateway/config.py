@@ -1,0 +1,101 @@
+"""The settings, and the only place that reads the environment: each field below is a variable of the same name."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from limits import parse_many
+from limits.storage import storage_from_string
+from pydantic import BeforeValidator, Field, FilePath, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from shared.classifier.images import MAX_BYTES, MAX_PIXELS
+from shared.errors import ExpectedError
+
+_MEBIBYTE = 1024 * 1024
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+Storage = Annotated[str, Field(pattern="^(memory|rediss?)://")]
+RedisUrl = Annotated[str, Field(pattern="^(rediss?|unix)://")]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?)$")]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+def _split(text: object) -> object:
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+
+class ConfigError(ExpectedError):
+    """A setting has a value that cannot work."""
+
+    code = "config_invalid"
+
+
+@dataclass(frozen=True)
+class Config:
+    """How this service runs; the defaults suit a laptop."""
+
+    redis_url: RedisUrl = "redis://127.0.0.1:6379/0"
+
+    # The golden picture, and labels of which one must come first for /readyz; ImageNet's models bring their own.
+    golden_image: FilePath | None = None
+    golden_labels: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    web_processes: Count = 1
+    threads: Count = 64  # requests in work at once, per process: most of them wait, and somebody must be free to refuse
+    max_queued: Count = 32  # pictures that wait for a worker; whoever comes then is told when there will be room
+    answer_ttl_s: Annotated[float, Field(ge=0)] = 300  # how long an answer is kept for the same picture; 0: not
+    visibility_timeout_s: Seconds = 10  # as the workers have it
+    decoders: Count = 2  # pictures decoded at once, per process: each takes memory, and a core
+    trusted_proxies: Annotated[int, Field(ge=0)] = 0  # how many proxies in front add X-Forwarded-For
+
+    max_image_bytes: Count = MAX_BYTES
+    max_image_pixels: Count = MAX_PIXELS
+    max_images: Count = 16  # in one request
+    max_body_bytes: Count = 64 * _MEBIBYTE
+    upload_timeout_s: Seconds = 30  # for a whole request to arrive
+    answer_timeout_s: Seconds = 30  # for a worker to be free and to answer
+    send_timeout_s: Seconds = 30  # for a client to take its answer
+    max_queued_jobs: Count = 256
+    job_timeout_s: Seconds = 3600  # for a job to begin; then it is expired
+    job_ttl_s: Seconds = 24 * 3600  # how long a job is kept, from its beginning
+    max_event_streams: Count = 16  # that may be open at once, per process: each takes a thread
+
+    shutdown_timeout_s: Annotated[int, Field(ge=1)] = 30  # for requests in work after SIGTERM
+
+    # All three are off unless given. Keys are given as their SHA-256; `python -m step3_microservices.gateway.api_keys` makes one.
+    api_keys_sha256: Annotated[tuple[Sha256, ...], BeforeValidator(_split)] = ()
+    cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split)] = ()
+    rate_limit: str | None = None  # such as 60/minute, for each client
+    rate_limit_storage: Storage = "memory://"  # one process counts alone; several need redis://host:port
+
+    def __post_init__(self) -> None:
+        """Refuse what only a closer look shows to make no sense, alone or together."""
+        try:
+            (_,) = parse_many(self.rate_limit or "1/second")
+        except ValueError as error:
+            detail = f"RATE_LIMIT={self.rate_limit} cannot be understood as one limit."
+            raise ConfigError(detail, "Write it like 60/minute.") from error
+        try:
+            storage_from_string(self.rate_limit_storage)  # connects only when it is used
+        except Exception as error:  # each kind of storage has its own
+            detail = f"RATE_LIMIT_STORAGE={self.rate_limit_storage} cannot be used: {error}."
+            raise ConfigError(detail, "Write it like redis://host:port.") from error
+        if self.rate_limit and self.web_processes > 1 and self.rate_limit_storage.startswith("memory:"):
+            raise ConfigError(
+                "Several web processes cannot count a client's requests in a memory that they do not share.",
+                "Set RATE_LIMIT_STORAGE to redis://host:port, or WEB_PROCESSES to 1.",
+            )
+
+
+def read_config(environment: Mapping[str, str]) -> Config:
+    """Read the settings from environment variables; an empty one counts as not given. Raises ConfigError."""
+    given = {name: environment.get(name.upper()) for name in Config.__dataclass_fields__}
+    try:
+        return TypeAdapter(Config).validate_python({name: text for name, text in given.items() if text})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]).upper()
+        raise ConfigError(f"{name}={environment[name]} cannot be used: {first['msg']}.", "Correct it.") from error

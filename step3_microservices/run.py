@@ -1,0 +1,120 @@
+"""All of step 3 on one machine: `python -m step3_microservices.run`, with the settings of its processes as variables.
+
+Redis is the one at REDIS_URL, or else one of its own; the model is exported first where that was not done yet; the
+processes are those of the Procfile. Ctrl-C or SIGTERM stops everything, Redis last.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from time import sleep
+
+import requests
+from honcho.environ import parse_procfile
+from honcho.manager import Manager
+from redis import Redis, RedisError
+
+from step3_microservices.redis_server import free_port, redis_command, redis_program
+
+_PROCFILE = Path(__file__).with_name("Procfile")
+_WANTED_PORT = 8000
+_NO_REDIS = """There is no Redis to run with.
+Install one (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis), or name one in REDIS_URL."""
+
+
+def main() -> int:
+    """Run until Ctrl-C or SIGTERM; return the exit code."""
+    environment = dict(os.environ)
+    wanted = int(environment.get("PORT") or _WANTED_PORT)
+    port = free_port(wanted)
+    if port != wanted:
+        _say(f"Port {wanted} is taken.")
+    environment["PORT"] = str(port)
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    if not _is_exported(environment):
+        return 2
+    with _redis(environment) as address:
+        if address is None:
+            _say(_NO_REDIS)
+            return 2
+        return _run(environment | {"REDIS_URL": address}, f"http://{environment.get('HOST', '127.0.0.1')}:{port}")
+
+
+def _is_exported(environment: Mapping[str, str]) -> bool:
+    """Return whether there is a model to serve, after an export where there was none."""
+    if environment.get("RUNTIME") == "tensorflow" or environment.get("ARTIFACTS", "").startswith("s3://"):
+        return True
+    command = [sys.executable, "-m", "step3_microservices.worker.export", "--if-needed"]
+    for option in ("model", "weights", "labels", "scaling", "artifacts"):
+        if value := environment.get(option.upper()):
+            command += [f"--{option}", value]
+    return subprocess.run(command, env=environment, check=False).returncode == 0
+
+
+@contextmanager
+def _redis(environment: Mapping[str, str]) -> Iterator[str | None]:
+    """Have a Redis run; yield its address, or None where none can be found."""
+    if given := environment.get("REDIS_URL"):
+        yield given
+        return
+    program = redis_program()
+    if program is None:
+        yield None
+        return
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
+        # In a session of its own: Ctrl-C must not reach it before those who need it have finished.
+        server = subprocess.Popen(
+            redis_command(program, port, Path(folder)), stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            address = f"redis://127.0.0.1:{port}/0"
+            _wait_for_redis(address, server)
+            yield address
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _wait_for_redis(address: str, server: subprocess.Popen[bytes]) -> None:
+    while server.poll() is None:
+        try:
+            Redis.from_url(address).ping()
+        except RedisError:
+            sleep(0.05)
+        else:
+            return
+
+
+def _run(environment: Mapping[str, str], address: str) -> int:
+    manager = Manager()
+    for name, command in parse_procfile(_PROCFILE.read_text()).processes.items():
+        manager.add_process(name, command, env=dict(environment))
+    Thread(target=_announce, args=(address,), daemon=True).start()
+    manager.loop()
+    return 0 if manager.returncode in {130, 143} else int(manager.returncode or 0)  # asked to stop, it has stopped
+
+
+def _announce(address: str) -> None:
+    """Say where the page is, once it answers a golden picture right."""
+    while True:
+        try:
+            if requests.get(f"{address}/readyz", timeout=10).ok:
+                _say(f"\nReady: open {address} in a browser. Ctrl-C stops everything.\n")
+                return
+        except requests.RequestException:
+            pass
+        sleep(0.2)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

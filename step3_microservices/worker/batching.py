@@ -1,0 +1,86 @@
+"""Which pictures go into a model's next call: those that wait at once, interactive ones first, jobs by their share.
+
+A worker is given one task by Celery. Whatever else waits at that moment it takes from the queues itself: nobody waits for
+a batch to fill while the model is idle, and nothing is taken that would then wait in a process.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic, sleep
+from typing import Any, Protocol
+
+from step3_microservices.contract import INTERACTIVE, JOBS, Work
+
+_POLL_S = 0.001
+
+
+class Message(Protocol):
+    """A message of Celery's that was taken from its queue and is not acknowledged yet."""
+
+    payload: Any
+
+    def ack(self) -> None:
+        """Say that it is done."""
+
+    def reject(self, *, requeue: bool = False) -> None:
+        """Say that it is not."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a batch may be, how long one that has begun to fill may wait, and what part of it is left to jobs."""
+
+    max_batch_size: int
+    max_wait_ms: float
+    job_share: float
+
+
+class Batcher:
+    """Fills batches. `get` takes one message from the queue of that name, or returns None where it is empty."""
+
+    def __init__(self, get: Callable[[str], Message | None], limits: Limits) -> None:
+        """Begin with nothing owed to jobs."""
+        self._get = get
+        self._limits = limits
+        self._owed = 0.0  # pictures of jobs that may go before an interactive one
+
+    def fill(self, first: Work) -> list[Message]:
+        """Return what goes together with the first one, at most one less than the largest batch.
+
+        Where a second one waits, the worker is not idle, and so there may be a short wait for more.
+        """
+        self._count(is_job=bool(first.job_id))
+        taken: list[Message] = []
+        deadline: float | None = None
+        while len(taken) < self._room():
+            message = self._next()
+            if message is not None:
+                taken.append(message)
+            elif not taken or not self._limits.max_wait_ms:
+                break
+            else:
+                deadline = deadline or monotonic() + self._limits.max_wait_ms / 1e3
+                if monotonic() >= deadline:
+                    break
+                sleep(_POLL_S)
+        return taken
+
+    def _room(self) -> int:
+        """Return how many may join the first one: one at least where a job is owed its turn."""
+        return max(self._limits.max_batch_size - 1, int(self._owed))
+
+    def _next(self) -> Message | None:
+        order: Sequence[str] = (JOBS, INTERACTIVE) if self._owed >= 1 else (INTERACTIVE, JOBS)
+        for queue in order:
+            message = self._get(queue)
+            if message is not None:
+                self._count(is_job=queue == JOBS)
+                return message
+        return None
+
+    def _count(self, *, is_job: bool) -> None:
+        share = self._limits.job_share
+        if is_job:
+            self._owed = max(0.0, self._owed - 1)
+        else:
+            self._owed = min(1.0, self._owed + share / (1 - share))

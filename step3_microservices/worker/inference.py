@@ -1,0 +1,144 @@
+"""From work to answers: what still matters of a batch goes through the model in one call, and each asker gets its part."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter, time
+from typing import Any
+
+import numpy as np
+
+from shared.classifier.explain import class_grid
+from shared.tracing import trace_id_from
+from step3_microservices.contract import (
+    BROKEN,
+    EXPIRED,
+    INPUT_GONE,
+    MODEL_CHANGED,
+    Failure,
+    Result,
+    Work,
+    answer_key,
+    unpack_picture,
+)
+from step3_microservices.job_store import DONE, FAILED, JobStore
+from step3_microservices.job_store import EXPIRED as JOB_EXPIRED
+from step3_microservices.store import Store
+from step3_microservices.worker.metrics import Metrics
+from step3_microservices.worker.models import ServedModels
+from step3_microservices.worker.runtime import Classifier
+
+Outcome = tuple[Work, bytes, str | None]
+"""Work, what is told to whoever waits for it, and the key that it is kept under if it is an answer."""
+
+_DELIVERIES = 5  # of one picture again; one that ends the process each time must not do so for ever
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """Work with all that its prediction needs."""
+
+    work: Work
+    picture: Any
+
+
+class Inference:
+    """Answers work. Whatever it raises is Redis's: then the work is not done, and has to be delivered again."""
+
+    def __init__(self, store: Store, jobs: JobStore, models: ServedModels, metrics: Metrics) -> None:
+        """Answer with those models, into those stores."""
+        self._store = store
+        self._jobs = jobs
+        self._models = models
+        self._metrics = metrics
+
+    def answer(self, works: Mapping[Work, bool]) -> None:
+        """Answer each work, or say why not; with it goes whether it was delivered before, and has the same answer then."""
+        outcomes: list[Outcome] = []
+        for classifier, group in self._sorted(works, outcomes):
+            outcomes += self._predict(classifier, group)
+        self._store.finish([outcome for outcome in outcomes if not outcome[0].job_id])
+        for work, packed, kept_under in outcomes:
+            if work.job_id:
+                self._end_job(work, packed, kept_under)
+
+    def _sorted(self, works: Mapping[Work, bool], outcomes: list[Outcome]) -> list[tuple[Classifier, list[_Ready]]]:
+        """Return what goes into a model, in as few groups as possible; note down at once what does not need to."""
+        wanted = [work for work, is_again in works.items() if self._is_wanted(work, is_again, outcomes)]
+        groups: dict[tuple[int, bool], tuple[Classifier, list[_Ready]]] = {}
+        for work, found in zip(wanted, self._store.take(wanted) if wanted else [], strict=True):
+            classifier = self._models.suiting(work.model_version)
+            if found.answer is not None:
+                outcomes.append((work, found.answer, work.answer_key))
+            elif classifier is None:
+                outcomes.append((work, Failure(MODEL_CHANGED).pack(), None))
+            elif found.picture is None:
+                outcomes.append((work, Failure(INPUT_GONE).pack(), None))
+            else:
+                group = groups.setdefault((id(classifier), work.explained), (classifier, []))
+                group[1].append(_Ready(work, unpack_picture(found.picture)))
+        return list(groups.values())
+
+    def _is_wanted(self, work: Work, is_again: bool, outcomes: list[Outcome]) -> bool:
+        """Return whether work is still to be done; note down why not."""
+        failure = None
+        if is_again:
+            self._metrics.redelivered.inc()
+            if self._store.count_delivery(work) > _DELIVERIES:
+                failure = BROKEN
+        if time() > work.deadline:
+            self._metrics.expired.inc()
+            failure = EXPIRED
+        if failure:
+            outcomes.append((work, Failure(failure).pack(), None))
+            return False
+        return not work.job_id or self._jobs.begin(work.job_id)
+
+    def _predict(self, classifier: Classifier, group: Sequence[_Ready]) -> list[Outcome]:
+        started = perf_counter()
+        explained = group[0].work.explained
+        try:
+            batch = np.concatenate([ready.picture for ready in group])
+            if explained:
+                probabilities, features = classifier.predict_with_features(batch)
+                grids = [
+                    class_grid(maps, classifier.class_weights, int(row.argmax()))
+                    for maps, row in zip(features, probabilities, strict=True)
+                ]
+            else:
+                probabilities, grids = classifier.predict(batch), [None] * len(group)
+        except Exception:
+            _log.exception(
+                "unforeseen",
+                extra={"fields": {"trace_ids": [trace_id_from(ready.work.traceparent) for ready in group]}},
+            )
+            return [(ready.work, Failure(BROKEN).pack(), None) for ready in group]
+        seconds = perf_counter() - started
+        version = str(classifier.version)
+        self._metrics.observe_batch(len(group), seconds, version)
+        outcomes = []
+        for ready, row, grid in zip(group, probabilities, grids, strict=True):
+            result = Result(version, row, seconds * 1e3, len(group), grid)
+            kept_under = answer_key(version, ready.work.digest, explained=explained)
+            outcomes.append((ready.work, result.pack(), kept_under))
+            self._tell(ready.work, len(group), seconds, started)
+        return outcomes
+
+    def _tell(self, work: Work, batch_size: int, seconds: float, started: float) -> None:
+        queued_s = max(0.0, time() - (perf_counter() - started) - work.queued_at)
+        self._metrics.observe_wait(queued_s, is_job=bool(work.job_id))
+        fields = {
+            "trace_id": trace_id_from(work.traceparent),
+            "queued_ms": round(queued_s * 1e3, 2),
+            "predict_ms": round(seconds * 1e3, 2),
+            "batch_size": batch_size,
+        }
+        _log.info("predicted", extra={"fields": fields | ({"job_id": work.job_id} if work.job_id else {})})
+
+    def _end_job(self, work: Work, packed: bytes, kept_under: str | None) -> None:
+        status = DONE if kept_under else FAILED
+        if packed == Failure(EXPIRED).pack():
+            status = JOB_EXPIRED
+        self._jobs.end(work.job_id, status, packed)

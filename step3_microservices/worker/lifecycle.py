@@ -1,0 +1,144 @@
+"""The life of a worker's model: loaded, warmed and checked before anything is taken from a queue; replaced while it serves."""
+
+import logging
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+
+from redis import Redis, RedisError
+
+import shared
+from shared.classifier.images import decode
+from shared.classifier.labels import imagenet_labels, top_k
+from shared.classifier.preprocess import preprocess
+from shared.errors import ExpectedError
+from step3_microservices.presence import Worker, announce, retire
+from step3_microservices.worker import artifacts
+from step3_microservices.worker.config import Config, ConfigError
+from step3_microservices.worker.metrics import Metrics
+from step3_microservices.worker.models import ServedModels
+from step3_microservices.worker.runtime import Classifier, load_artifact
+
+SAMPLES = Path(next(iter(shared.__path__))) / "samples"
+IMAGENET_CATS = ("tabby", "tiger cat", "Egyptian cat")
+_ANNOUNCED_EVERY_S = 1.0
+_OLD_MODEL_KEPT_S = 60.0  # longer than any interactive request waits
+
+_log = logging.getLogger(__name__)
+
+
+def load_model(config: Config, version: str | None) -> Classifier:
+    """Return the model that the settings name, warm and checked; `version` is the artifact's, None for the pointer's.
+
+    Raises ModelError, ArtifactError or ConfigError.
+    """
+    if config.runtime == "tensorflow":
+        classifier = _load_tensorflow(config)
+    else:
+        artifact = artifacts.fetch(config.artifacts, config.model, config.artifact_cache, version)
+        classifier = load_artifact(artifact, config.precision, threads=config.inference_threads or None)
+    classifier.warm_up(with_features=False)
+    check_golden(config, classifier)
+    return classifier
+
+
+def _load_tensorflow(config: Config) -> Classifier:
+    from shared.classifier.models import load  # noqa: PLC0415 - TensorFlow takes seconds and hundreds of megabytes
+    from shared.classifier.native_logs import native_logs_held_back  # noqa: PLC0415
+
+    precision = "float32" if config.precision == "auto" else config.precision
+    with native_logs_held_back():
+        return load(
+            config.model,
+            weights=config.weights,
+            labels=config.labels,
+            scaling=config.scaling,
+            precision=precision,
+        )
+
+
+def check_golden(config: Config, classifier: Classifier) -> None:
+    """Raise ConfigError where a picture whose right answer is known is answered wrong.
+
+    Where no right label is known, as for a model of one's own without GOLDEN_LABELS, any answer will do.
+    """
+    path = config.golden_image or SAMPLES / "cat.jpg"
+    is_imagenet = tuple(classifier.labels) == imagenet_labels()
+    expected = config.golden_labels or (IMAGENET_CATS if is_imagenet and not config.golden_image else ())
+    batch = preprocess(decode(path.read_bytes()).rgb, classifier.preprocessing)
+    best = top_k(classifier.predict(batch)[0], classifier.labels, 1)[0].label
+    if expected and best not in expected:
+        detail = f"{classifier.version} answers the golden picture with {best!r} instead of {' or '.join(expected)}."
+        raise ConfigError(detail, "Look at the model's weights, labels and scaling.")
+
+
+class Lifecycle:
+    """Says once a second that this worker is there, and looks whether another version of its model is wanted."""
+
+    def __init__(
+        self, config: Config, redis: Redis, models: ServedModels, metrics: Metrics, name: str, pid: int
+    ) -> None:
+        """Prepare for a worker of that name; `start` begins."""
+        self._config = config
+        self._redis = redis
+        self._models = models
+        self._metrics = metrics
+        self._name, self._pid = name, pid
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, name="lifecycle", daemon=True)
+        self._refused: str | None = None
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say that this worker is no longer there."""
+        self._stopped.set()
+        self._thread.join(timeout=5)
+        try:
+            retire(self._redis, self._name)
+        except RedisError:
+            pass  # it will be forgotten in a few seconds anyway
+
+    def _run(self) -> None:
+        is_missed = False
+        next_look = monotonic() + self._config.reload_interval_s
+        while not self._stopped.is_set():
+            try:
+                self._announce()
+                is_missed = False
+            except RedisError as error:
+                if not is_missed:
+                    _log.warning("Redis is not there", extra={"fields": {"reason": str(error)}})
+                is_missed = True
+            if monotonic() >= next_look:
+                self._look_for_another_version()
+                next_look = monotonic() + self._config.reload_interval_s
+            self._stopped.wait(_ANNOUNCED_EVERY_S)
+
+    def _announce(self) -> None:
+        models = self._models
+        worker = Worker(self._name, str(models.card.version), models.since, self._metrics.images_per_s, self._pid)
+        announce(self._redis, worker, models.card)
+
+    def _look_for_another_version(self) -> None:
+        """Load what the pointer names beside what is served, and switch only to what answers right."""
+        config = self._config
+        if config.runtime == "tensorflow" or config.artifact_version:
+            return
+        wanted: str | None = None
+        try:
+            wanted = artifacts.current(config.artifacts, config.model)
+            if wanted in {self._models.current.version_of_artifact, self._refused}:
+                return
+            _log.info("another version is wanted", extra={"fields": {"artifact": wanted}})
+            self._models.switch(load_model(config, wanted))
+        except ExpectedError as error:
+            self._refused = wanted
+            _log.error(error.detail, extra={"fields": {"code": error.code, "remedy": error.remedy, "artifact": wanted}})
+            return
+        self._announce()
+        _log.info("switched", extra={"fields": {"model_version": str(self._models.card.version)}})
+        self._stopped.wait(_OLD_MODEL_KEPT_S)
+        self._models.forget_the_one_before()

