@@ -74,6 +74,14 @@ class KerasClassifier:
         probabilities, features = self._run_with_features(tf.constant(batch))
         return probabilities.numpy(), features.numpy()
 
+    def traced(self) -> Any:  # noqa: ANN401 - TensorFlow has no types
+        """Return the traced function behind the answers, for those who run the model by other means.
+
+        uint8 pictures of shape (n, height, width, 3) in; out come the probabilities and, where the model is
+        explainable, the last feature maps.
+        """
+        return self._run if self._dense is None else self._run_with_features.get_concrete_function()
+
     @cached_property
     def class_weights(self) -> Floats:
         """What each feature map says for each class: the dense layer's weights, shape (channels, classes)."""
