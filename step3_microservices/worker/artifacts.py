@@ -5,7 +5,6 @@
 """
 
 import argparse
-import hashlib
 import json
 import sys
 import tempfile
@@ -22,7 +21,15 @@ from shared.classifier.predictions import ModelVersion
 from shared.classifier.preprocess import Preprocessing
 from shared.errors import ExpectedError
 from step3_microservices.worker.artifact_stores import ArtifactStore, FolderStore, open_store
-from step3_microservices.worker.manifest import CLASS_WEIGHTS, LABELS, MANIFEST, ArtifactError, Manifest, parse_manifest
+from step3_microservices.worker.manifest import (
+    CLASS_WEIGHTS,
+    LABELS,
+    MANIFEST,
+    ArtifactError,
+    Manifest,
+    parse_manifest,
+    sha256_of,
+)
 
 Floats = npt.NDArray[np.float32]
 
@@ -70,12 +77,11 @@ def read_artifact(folder: Path) -> Artifact:
     try:
         manifest = parse_manifest((folder / MANIFEST).read_bytes(), str(folder / MANIFEST))
         for name, digest in manifest.files.items():
-            with (folder / name).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                    raise ArtifactError(
-                        f"{folder / name} is not the file that was exported.",
-                        "Remove its folder, and fetch or export the model again.",
-                    )
+            if sha256_of(folder / name) != digest:
+                raise ArtifactError(
+                    f"{folder / name} is not the file that was exported.",
+                    "Remove its folder, and fetch or export the model again.",
+                )
     except OSError as error:
         raise ArtifactError(f"{folder} holds no whole model: {error}.", "Fetch or export it again.") from error
     return Artifact(folder, manifest)
@@ -120,13 +126,20 @@ def point(source: str, model: str, version: str, *, client: Any = None) -> None:
     store.write(f"{name}/{POINTER}", f"{version}\n".encode())
 
 
-def publish(folder: Path, source: str, *, client: Any = None) -> None:  # noqa: ANN401 - boto3 has no types
-    """Copy an artifact to a folder or bucket and point to it: its manifest after its files, the pointer last."""
+def publish(
+    folder: Path,
+    source: str,
+    *,
+    keep_pointer: bool = False,
+    client: Any = None,  # noqa: ANN401 - boto3 has no types
+) -> None:
+    """Copy an artifact to a folder or bucket, its manifest after its files; then point to it, unless told not to."""
     artifact = read_artifact(folder)
     store, manifest = open_store(source, client), artifact.manifest
     for name in (*manifest.files, MANIFEST):
         store.upload(folder / name, f"{manifest.model}/{manifest.version}/{name}")
-    point(source, manifest.model, manifest.version, client=client)
+    if not keep_pointer:
+        point(source, manifest.model, manifest.version, client=client)
 
 
 def folder_of(model: str, store: ArtifactStore) -> str:

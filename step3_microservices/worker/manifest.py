@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from shared.classifier.preprocess import Preprocessing, Scaling
@@ -32,13 +33,15 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Parity:
-    """How far a model's answers are those of its reference.
+    """How far a model's answers are those of its reference, each between 0 and 1.
 
-    Shares of the pictures whose likeliest class is the same, and of their five likeliest classes that both name; and
-    the largest difference between two probabilities of one class for one picture.
+    `top1_agreement` is the share of pictures whose likeliest class is the same, among those `decided` by the reference;
+    `top5_overlap` how many of the five likeliest classes both name, on average; `largest_difference` that between two
+    probabilities of one class for one picture.
     """
 
     pictures: int
+    decided: int
     top1_agreement: float
     top5_overlap: float
     largest_difference: float
@@ -95,6 +98,12 @@ class Manifest:
         graph = self.precisions[precision].file
         every = (LABELS, graph, graph.removesuffix(".xml") + ".bin")
         return (*every, CLASS_WEIGHTS) if self.explainable else every
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's contents as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def version_of(files: Mapping[str, str]) -> str:
