@@ -1,12 +1,13 @@
 """The Celery app that gateway and worker share: its queues, and what happens to a task whose worker dies."""
 
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 from step3_microservices.contract import INTERACTIVE, JOBS
 
 _QUEUE_EXPIRES_S = 24 * 3600  # a queue that nobody has put anything into for so long is forgotten
-DIRECT = Exchange("")  # straight to the queue of that name: no bindings to keep, and none to look up for each task
+# The exchange that leads straight to the queue of that name: nothing to keep, and nothing to look up for each task.
+_DIRECT = ""
 
 
 def create_celery(redis_url: str, *, visibility_timeout_s: float) -> Celery:
@@ -17,7 +18,7 @@ def create_celery(redis_url: str, *, visibility_timeout_s: float) -> Celery:
     """
     app = Celery("classifier", broker=redis_url, set_as_current=False)
     app.conf.update(
-        task_queues=[Queue(name, DIRECT, routing_key=name, expires=_QUEUE_EXPIRES_S) for name in (INTERACTIVE, JOBS)],
+        task_queues=[_queue(name) for name in (INTERACTIVE, JOBS)],
         task_default_queue=INTERACTIVE,
         task_default_exchange="",
         task_default_routing_key=INTERACTIVE,
@@ -42,3 +43,8 @@ def create_celery(redis_url: str, *, visibility_timeout_s: float) -> Celery:
         },
     )
     return app
+
+
+def _queue(name: str) -> Queue:
+    exchange = Exchange(_DIRECT)  # type: ignore[no-untyped-call]
+    return Queue(name, exchange, routing_key=name, expires=_QUEUE_EXPIRES_S)  # type: ignore[no-untyped-call]

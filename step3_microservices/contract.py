@@ -87,8 +87,8 @@ class ModelCard:
 class Result:
     """What a worker found in one picture; from it a gateway makes the answer that its client has asked for.
 
-    `probabilities` has the shape (classes,). `grid` is the best class's activation map, shape (rows, columns), where one
-    was asked for. `predict_ms` is the time of the whole batch that the picture was in.
+    `probabilities` has the shape (classes,). `grid` is the best class's activation map, shape (rows, columns), where
+    one was asked for. `predict_ms` is the time of the whole batch that the picture was in.
     """
 
     model_version: str

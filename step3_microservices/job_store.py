@@ -19,7 +19,7 @@ ENDED = (DONE, FAILED, EXPIRED, CANCELLED)
 
 _COUNTERS_TTL_S = 7 * 24 * 3600
 
-# `jobs:added` and `jobs:left` count jobs that have come and that no longer wait: their difference is a place in the queue.
+# `jobs:added` and `jobs:left` count jobs that have come and that wait no longer: their difference is a job's place.
 _MOVE = """
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then return {'', 0} end
@@ -119,7 +119,9 @@ class JobStore:
     def find(self, job_id: str) -> Job | None:
         """Return a job, or None where there is none of that id, or no longer."""
         with self._redis.pipeline() as pipe:
-            fields, left = pipe.hgetall(f"job:{job_id}").get("jobs:left").execute()
+            pipe.hgetall(f"job:{job_id}")
+            pipe.get("jobs:left")
+            fields, left = pipe.execute()
         return Job.from_fields(job_id, fields, int(left or 0)) if fields else None
 
     def begin(self, job_id: str) -> bool:
@@ -144,7 +146,7 @@ class JobStore:
 
     def watch(self, job_id: str, interval_s: float) -> Iterator[Job | None]:
         """Yield a job now, whenever it moves, and after each interval, until it has ended or is there no longer."""
-        with closing(self._redis.pubsub(ignore_subscribe_messages=True)) as changes:
+        with closing(self._redis.pubsub(ignore_subscribe_messages=True)) as changes:  # type: ignore[no-untyped-call]
             changes.subscribe(f"job:{job_id}")
             changes.get_message(timeout=interval_s)  # that it has subscribed: nothing is missed from here on
             while job := self.find(job_id):

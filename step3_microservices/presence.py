@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from time import time
-from typing import Self
+from typing import Self, cast
 
 from redis import Redis
 
@@ -55,7 +55,7 @@ def retire(redis: Redis, name: str) -> None:
 
 def workers(redis: Redis) -> list[Worker]:
     """Return the workers that are there."""
-    names = redis.zrangebyscore("workers", time(), "+inf")
+    names = cast("list[bytes]", redis.zrangebyscore("workers", time(), "+inf"))
     found = redis.mget([f"worker:{name.decode()}" for name in names]) if names else []
     return [Worker.from_json(text) for text in found if text]
 

@@ -1,14 +1,14 @@
-"""Pictures, answers and replies in Redis: what gateway and worker put there for each other. Every key has a time to live.
+"""Pictures, answers and replies in Redis, which gateway and worker put there for each other, each with a time to live.
 
-A picture's input lies under its digest (a claim check), so that a task needs to carry no more than that. Whoever asks for
-an answer which is not there yet joins those who wait for it; only the first of them sends a task.
+A picture's input lies under its digest (a claim check), so that a task needs to carry no more than that. Whoever asks
+for an answer which is not there yet joins those who wait for it; only the first of them sends a task.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -133,11 +133,11 @@ class Store:
     def wait(self, reply: str, timeout_s: float) -> Result | Failure | None:
         """Wait for a reply; None where none comes in time."""
         popped = self.redis.blpop([f"reply:{reply}"], timeout=min(timeout_s, _BLOCK_S))
-        return unpack(popped[1]) if popped else None
+        return unpack(cast("bytes", popped[1])) if popped else None
 
     def picture(self, digest: str) -> bytes | None:
         """Return a picture's input, while it is still here."""
-        return self.redis.get(f"input:{digest}")
+        return cast("bytes | None", self.redis.get(f"input:{digest}"))
 
     # --- for the worker -----------------------------------------------------------------------------------------------
 
@@ -154,8 +154,9 @@ class Store:
         """Return how often work has been delivered again, this time included."""
         key = f"deliveries:{work.job_id or work.answer_key}"
         with self.redis.pipeline(transaction=False) as pipe:
-            count, _ = pipe.incr(key).expire(key, _DELIVERIES_TTL_S).execute()
-        return int(count)
+            pipe.incr(key)
+            pipe.expire(key, _DELIVERIES_TTL_S)
+            return int(pipe.execute()[0])
 
     def finish(self, outcomes: Sequence[tuple[Work, bytes, str | None]]) -> None:
         """Give each outcome to all who wait for it; keep it as the answer of that key, where there is one."""

@@ -28,7 +28,7 @@ from step3_microservices.gateway.config import Config
 from step3_microservices.gateway.decoding import DecodingPlaces
 from step3_microservices.gateway.documentation import ClassifyQuery, describe, describe_pictures
 from step3_microservices.gateway.golden import GoldenPicture
-from step3_microservices.gateway.inference import ModelInput, RemoteModel, answer_of
+from step3_microservices.gateway.inference import Picture, RemoteModel, answer_of
 from step3_microservices.gateway.job_doors import jobs_api
 from step3_microservices.gateway.metrics import Metrics, count_requests
 from step3_microservices.gateway.page import page_blueprint
@@ -46,17 +46,6 @@ class Service:
     model: RemoteModel
     metrics: Metrics
     decoding: DecodingPlaces
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An upload on its way: ready for the model, or answered before, with what its answer will need again."""
-
-    size: tuple[int, int]  # of what was decoded, in pixels
-    facts: ImageFacts
-    timings_ms: dict[str, float]
-    input: ModelInput | None = None
-    result: Result | None = None
 
 
 def create_app(config: Config, model: RemoteModel, jobs: JobStore, metrics_folder: Path | None = None) -> OpenAPI:
@@ -190,10 +179,10 @@ def answer(pictures: Sequence[Picture], card: ModelCard, model: RemoteModel, que
     results = iter(model.predict(inputs, card, with_features=query.explain))
     predict_ms = (perf_counter() - started) * 1e3 / max(1, len(inputs))
     for picture in pictures:
+        timed = replace(picture, timings_ms={**picture.timings_ms, "predict": predict_ms}) if picture.input else picture
         result = picture.result or next(results)
-        timings_ms = picture.timings_ms | ({} if picture.result else {"predict": predict_ms})
         answered_by = model.workers.card_of(result.model_version)  # where the model is being replaced, the new one
-        yield answer_of(result, answered_by, picture.facts, picture.size, query.top_k, timings_ms)
+        yield answer_of(result, answered_by, timed, query.top_k)
 
 
 def named(upload: Upload, result: Answer | ExpectedError) -> ResultJson:

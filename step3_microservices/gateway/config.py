@@ -44,7 +44,7 @@ class Config:
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     web_processes: Count = 1
-    threads: Count = 64  # requests in work at once, per process: most of them wait, and somebody must be free to refuse
+    threads: Count = 64  # requests in work at once, per process: most wait, and somebody must be free to refuse
     max_queued: Count = 32  # pictures that wait for a worker; whoever comes then is told when there will be room
     answer_ttl_s: Annotated[float, Field(ge=0)] = 300  # how long an answer is kept for the same picture; 0: not
     visibility_timeout_s: Seconds = 10  # as the workers have it
@@ -65,7 +65,7 @@ class Config:
 
     shutdown_timeout_s: Annotated[int, Field(ge=1)] = 30  # for requests in work after SIGTERM
 
-    # All three are off unless given. Keys are given as their SHA-256; `python -m step3_microservices.gateway.api_keys` makes one.
+    # All three are off unless given. Keys are given as hashes: see `api_keys.py`.
     api_keys_sha256: Annotated[tuple[Sha256, ...], BeforeValidator(_split)] = ()
     cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split)] = ()
     rate_limit: str | None = None  # such as 60/minute, for each client

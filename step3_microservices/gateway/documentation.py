@@ -66,11 +66,14 @@ class JobPath(BaseModel):
     job_id: str = Field(description="As the service named it")
 
 
+Status = Literal["queued", "running", "done", "failed", "expired", "cancelled"]
+
+
 class JobJson(TypedDict):
     """A job: what has become of it, and, once it has ended, its answer or its problem."""
 
     job_id: str
-    status: Literal["queued", "running", "done", "failed", "expired", "cancelled"]
+    status: Status
     position: NotRequired[int]
     answer: NotRequired[AnswerJson]
     problem: NotRequired[ProblemJson]

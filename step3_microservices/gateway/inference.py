@@ -66,6 +66,17 @@ class ModelInput:
     known: dict[str, Any]  # what to remember of the upload beside its digest
 
 
+@dataclass(frozen=True)
+class Picture:
+    """An upload on its way: ready for the model, or answered before, with what its answer will need again."""
+
+    size: tuple[int, int]  # of what was decoded, in pixels
+    facts: ImageFacts
+    timings_ms: Mapping[str, float]
+    input: ModelInput | None = None
+    result: Result | None = None
+
+
 class Workers:
     """What is known of the workers, looked up at most twice a second."""
 
@@ -207,20 +218,13 @@ def upload_name(image_bytes: bytes, card: ModelCard) -> str:
     return f"{card.preprocessing}:{hashlib.sha256(image_bytes).hexdigest()}"
 
 
-def answer_of(
-    result: Result,
-    card: ModelCard,
-    facts: ImageFacts,
-    size: tuple[int, int],
-    k: int,
-    timings_ms: Mapping[str, float],
-) -> Answer:
-    """Make the answer from what a worker has found in a picture that was decoded to that size (width, height)."""
+def answer_of(result: Result, card: ModelCard, picture: Picture, k: int) -> Answer:
+    """Make the answer from what a worker has found in a picture."""
     predictions = top_k(result.probabilities, card.labels, k)
     explanation: Explanation | None = None
     if result.grid is not None:
-        explanation = explanation_of(result.grid, predictions[0].class_index, card.preprocessing, size)
-    return Answer(predictions, card.version, facts, timings_ms, explanation)
+        explanation = explanation_of(result.grid, predictions[0].class_index, card.preprocessing, picture.size)
+    return Answer(predictions, card.version, picture.facts, picture.timings_ms, explanation)
 
 
 def error_of(failure: Failure) -> ExpectedError:

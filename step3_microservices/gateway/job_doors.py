@@ -1,6 +1,6 @@
 """The doors for jobs: leave a picture, ask for it, listen to it, take it back."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from threading import BoundedSemaphore
 from time import monotonic
 
@@ -13,13 +13,13 @@ from step3_microservices.gateway import documentation
 from step3_microservices.gateway.access import presented_key
 from step3_microservices.gateway.config import Config
 from step3_microservices.gateway.documentation import ClassifyQuery, JobHeader, JobPath, describe, describe_pictures
-from step3_microservices.gateway.inference import RemoteModel
+from step3_microservices.gateway.inference import Picture, RemoteModel
 from step3_microservices.gateway.jobs import Jobs, request_digest, scoped
 from step3_microservices.gateway.problems import RequestError, StreamsFullError
 from step3_microservices.gateway.uploads import Upload, read_uploads
 from step3_microservices.job_store import JobStore
 
-Prepare = Callable[[Upload, ModelCard, ClassifyQuery], object]
+Prepare = Callable[[Upload, ModelCard, ClassifyQuery], Picture | ExpectedError]
 
 _LOOKED_AT_EVERY_S = 1.0
 _QUIET_S = 10.0  # after which a comment is sent, so that proxies keep the stream and a closed one is noticed
@@ -34,18 +34,13 @@ def jobs_api(config: Config, model: RemoteModel, store: JobStore, prepare: Prepa
 
     @door.post("/v1/jobs", **describe("add_job"), **describe_pictures(1))
     def add_job(query: ClassifyQuery, header: JobHeader) -> Response:
-        uploads = read_uploads(request, config)
-        if len(uploads) > 1:
-            raise RequestError("A job is one picture.", "Send each picture as a job of its own.")
+        upload = one_of(read_uploads(request, config))
         card = model.classifier
         if query.explain:
             card.check_explainable()
-        picture = prepare(uploads[0], card, query)
-        if isinstance(picture, ExpectedError):
-            raise picture
         key = header.idempotency_key
-        idempotency = (scoped(key, presented_key()), request_digest(uploads[0].image_bytes, query)) if key else None
-        job = jobs.submit(picture, card, query, idempotency)  # type: ignore[arg-type] # a Picture, known to app.py alone
+        idempotency = (scoped(key, presented_key()), request_digest(upload.image_bytes, query)) if key else None
+        job = jobs.submit(prepare(upload, card, query), card, query, idempotency)
         response = jsonify(jobs.to_json(job))
         response.status_code = 202
         response.headers["Location"] = url_for(".get_job", job_id=job.job_id)
@@ -71,6 +66,13 @@ def jobs_api(config: Config, model: RemoteModel, store: JobStore, prepare: Prepa
         return response
 
     return door
+
+
+def one_of(uploads: Sequence[Upload]) -> Upload:
+    """Return the only picture of a request. Raises RequestError where there are several."""
+    if len(uploads) > 1:
+        raise RequestError("A job is one picture.", "Send each picture as a job of its own.")
+    return uploads[0]
 
 
 def events(jobs: Jobs, store: JobStore, job_id: str) -> Iterator[str]:

@@ -1,11 +1,11 @@
-"""Jobs: a picture that nobody waits for with an open connection. Its client gets an address, and comes back or listens."""
+"""Jobs: a picture that nobody holds a connection open for. Its client gets an address, and comes back or listens."""
 
 import hashlib
 import secrets
 from dataclasses import replace
 from math import ceil
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 from flask import g
 
@@ -14,8 +14,8 @@ from shared.errors import ExpectedError
 from shared.tracing import traceparent_of
 from step3_microservices.contract import JOBS, ModelCard, Result, Work, unpack
 from step3_microservices.gateway.config import Config
-from step3_microservices.gateway.documentation import ClassifyQuery, JobJson
-from step3_microservices.gateway.inference import RemoteModel, answer_of, error_of
+from step3_microservices.gateway.documentation import ClassifyQuery, JobJson, Status
+from step3_microservices.gateway.inference import Picture, RemoteModel, answer_of, error_of
 from step3_microservices.gateway.problems import (
     DeadlineExceededError,
     IdempotencyKeyReusedError,
@@ -24,9 +24,6 @@ from step3_microservices.gateway.problems import (
     problem_of,
 )
 from step3_microservices.job_store import CANCELLED, DONE, EXPIRED, FAILED, QUEUED, Job, JobStore
-
-if TYPE_CHECKING:
-    from step3_microservices.gateway.app import Picture
 
 _INPUT_OUTLIVES_DEADLINE_S = 60.0
 
@@ -41,13 +38,19 @@ class Jobs:
         self._store = store
 
     def submit(
-        self, picture: "Picture", card: ModelCard, query: ClassifyQuery, idempotency: tuple[str, str] | None
+        self,
+        picture: Picture | ExpectedError,
+        card: ModelCard,
+        query: ClassifyQuery,
+        idempotency: tuple[str, str] | None,
     ) -> Job:
         """Accept a picture; or return the job that the same key and request have made before.
 
-        `idempotency` is the client's key, and the digest of its request. Raises IdempotencyKeyReusedError,
-        QueueFullError and NotReadyError.
+        `idempotency` is the client's key, and the digest of its request. Raises what is wrong with the picture, and
+        IdempotencyKeyReusedError, QueueFullError and NotReadyError.
         """
+        if isinstance(picture, ExpectedError):
+            raise picture
         known = {"size": picture.size, "facts": vars(picture.facts), "timings_ms": picture.timings_ms}
         asked = known | {"top_k": query.top_k, "explain": query.explain}
         digest = picture.input.digest if picture.input else ""
@@ -69,7 +72,7 @@ class Jobs:
         self._begin(job, picture, query, idempotency)
         return self.find(job.job_id)
 
-    def _begin(self, job: Job, picture: "Picture", query: ClassifyQuery, idempotency: tuple[str, str] | None) -> None:
+    def _begin(self, job: Job, picture: Picture, query: ClassifyQuery, idempotency: tuple[str, str] | None) -> None:
         if picture.result:
             self._store.end(job.job_id, DONE, picture.result.pack())
             return
@@ -105,16 +108,16 @@ class Jobs:
 
     def to_json(self, job: Job) -> JobJson:
         """Return the JSON form of a job, with its answer, or with the problem that it ended with."""
-        form: JobJson = {"job_id": job.job_id, "status": job.status}
+        form: JobJson = {"job_id": job.job_id, "status": cast("Status", job.status)}
         if job.position is not None:
             form["position"] = job.position
         outcome = unpack(job.outcome) if job.outcome else None
         if isinstance(outcome, Result):
             asked = job.asked
-            timings_ms = asked["timings_ms"] | {"predict": outcome.predict_ms / outcome.batch_size}
+            timings_ms = {**asked["timings_ms"], "predict": outcome.predict_ms / outcome.batch_size}
+            picture = Picture(tuple(asked["size"]), ImageFacts(**asked["facts"]), timings_ms)
             card = self._model.workers.card_of(outcome.model_version)
-            facts, size = ImageFacts(**asked["facts"]), tuple(asked["size"])
-            form["answer"] = answer_of(outcome, card, facts, size, asked["top_k"], timings_ms).to_json()
+            form["answer"] = answer_of(outcome, card, picture, asked["top_k"]).to_json()
         elif job.status == FAILED and outcome:
             form["problem"] = problem_of(error_of(outcome)).to_json()
         elif job.status == EXPIRED:

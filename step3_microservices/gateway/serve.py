@@ -1,4 +1,4 @@
-"""Serve the app with gunicorn: `python -m step3_microservices.gateway.serve`, with settings from the environment (see `config.py`)."""
+"""Serve the app with gunicorn: `python -m step3_microservices.gateway.serve`, with settings as `config.py` has them."""
 
 import ctypes
 import logging

@@ -1,7 +1,7 @@
 """Which pictures go into a model's next call: those that wait at once, interactive ones first, jobs by their share.
 
-A worker is given one task by Celery. Whatever else waits at that moment it takes from the queues itself: nobody waits for
-a batch to fill while the model is idle, and nothing is taken that would then wait in a process.
+A worker is given one task by Celery. Whatever else waits at that moment it takes from the queues itself: nobody waits
+for a batch to fill while the model is idle, and nothing is taken that would then wait in a process.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ class Message(Protocol):
     """A message of Celery's that was taken from its queue and is not acknowledged yet."""
 
     payload: Any
+    headers: dict[str, Any]
 
     def ack(self) -> None:
         """Say that it is done."""

@@ -1,4 +1,4 @@
-"""From work to answers: what still matters of a batch goes through the model in one call, and each asker gets its part."""
+"""From work to answers: what still matters of a batch goes through the model in one call; each asker gets its part."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from step3_microservices.contract import (
     INPUT_GONE,
     MODEL_CHANGED,
     Failure,
+    Floats,
     Result,
     Work,
     answer_key,
@@ -55,7 +56,7 @@ class Inference:
         self._metrics = metrics
 
     def answer(self, works: Mapping[Work, bool]) -> None:
-        """Answer each work, or say why not; with it goes whether it was delivered before, and has the same answer then."""
+        """Answer each work, or say why not; with each goes whether it was delivered before."""
         outcomes: list[Outcome] = []
         for classifier, group in self._sorted(works, outcomes):
             outcomes += self._predict(classifier, group)
@@ -99,17 +100,16 @@ class Inference:
     def _predict(self, classifier: Classifier, group: Sequence[_Ready]) -> list[Outcome]:
         started = perf_counter()
         explained = group[0].work.explained
+        grids: list[Floats | None] = [None] * len(group)
         try:
             batch = np.concatenate([ready.picture for ready in group])
             if explained:
                 probabilities, features = classifier.predict_with_features(batch)
-                grids = [
-                    class_grid(maps, classifier.class_weights, int(row.argmax()))
-                    for maps, row in zip(features, probabilities, strict=True)
-                ]
+                for place, (maps, row) in enumerate(zip(features, probabilities, strict=True)):
+                    grids[place] = class_grid(maps, classifier.class_weights, int(row.argmax()))
             else:
-                probabilities, grids = classifier.predict(batch), [None] * len(group)
-        except Exception:
+                probabilities = classifier.predict(batch)
+        except Exception:  # noqa: BLE001 - told to whoever asked; the model goes on for the others
             _log.exception(
                 "unforeseen",
                 extra={"fields": {"trace_ids": [trace_id_from(ready.work.traceparent) for ready in group]}},
@@ -118,7 +118,7 @@ class Inference:
         seconds = perf_counter() - started
         version = str(classifier.version)
         self._metrics.observe_batch(len(group), seconds, version)
-        outcomes = []
+        outcomes: list[Outcome] = []
         for ready, row, grid in zip(group, probabilities, grids, strict=True):
             result = Result(version, row, seconds * 1e3, len(group), grid)
             kept_under = answer_key(version, ready.work.digest, explained=explained)

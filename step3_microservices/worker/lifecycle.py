@@ -1,6 +1,9 @@
-"""The life of a worker's model: loaded, warmed and checked before anything is taken from a queue; replaced while it serves."""
+"""The life of a worker's model: loaded, warmed and checked before it serves; replaced by another while it does."""
 
 import logging
+import os
+import socket
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -16,7 +19,7 @@ from step3_microservices.presence import Worker, announce, retire
 from step3_microservices.worker import artifacts
 from step3_microservices.worker.config import Config, ConfigError
 from step3_microservices.worker.metrics import Metrics
-from step3_microservices.worker.models import ServedModels
+from step3_microservices.worker.models import Loaded, ServedModels
 from step3_microservices.worker.runtime import Classifier, load_artifact
 
 SAMPLES = Path(next(iter(shared.__path__))) / "samples"
@@ -27,19 +30,20 @@ _OLD_MODEL_KEPT_S = 60.0  # longer than any interactive request waits
 _log = logging.getLogger(__name__)
 
 
-def load_model(config: Config, version: str | None) -> Classifier:
+def load_model(config: Config, version: str | None) -> Loaded:
     """Return the model that the settings name, warm and checked; `version` is the artifact's, None for the pointer's.
 
     Raises ModelError, ArtifactError or ConfigError.
     """
     if config.runtime == "tensorflow":
-        classifier = _load_tensorflow(config)
+        loaded = Loaded(_load_tensorflow(config), None)
     else:
         artifact = artifacts.fetch(config.artifacts, config.model, config.artifact_cache, version)
-        classifier = load_artifact(artifact, config.precision, threads=config.inference_threads or None)
-    classifier.warm_up(with_features=False)
-    check_golden(config, classifier)
-    return classifier
+        threads = config.inference_threads or None
+        loaded = Loaded(load_artifact(artifact, config.precision, threads=threads), artifact.folder.name)
+    loaded.classifier.warm_up()
+    check_golden(config, loaded.classifier)
+    return loaded
 
 
 def _load_tensorflow(config: Config) -> Classifier:
@@ -75,15 +79,13 @@ def check_golden(config: Config, classifier: Classifier) -> None:
 class Lifecycle:
     """Says once a second that this worker is there, and looks whether another version of its model is wanted."""
 
-    def __init__(
-        self, config: Config, redis: Redis, models: ServedModels, metrics: Metrics, name: str, pid: int
-    ) -> None:
-        """Prepare for a worker of that name; `start` begins."""
+    def __init__(self, config: Config, redis: Redis, models: ServedModels, metrics: Metrics) -> None:
+        """Name this process; `start` begins."""
+        self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._config = config
         self._redis = redis
         self._models = models
         self._metrics = metrics
-        self._name, self._pid = name, pid
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="lifecycle", daemon=True)
         self._refused: str | None = None
@@ -96,10 +98,8 @@ class Lifecycle:
         """Say that this worker is no longer there."""
         self._stopped.set()
         self._thread.join(timeout=5)
-        try:
-            retire(self._redis, self._name)
-        except RedisError:
-            pass  # it will be forgotten in a few seconds anyway
+        with suppress(RedisError):  # it will be forgotten in a few seconds anyway
+            retire(self._redis, self.name)
 
     def _run(self) -> None:
         is_missed = False
@@ -119,7 +119,7 @@ class Lifecycle:
 
     def _announce(self) -> None:
         models = self._models
-        worker = Worker(self._name, str(models.card.version), models.since, self._metrics.images_per_s, self._pid)
+        worker = Worker(self.name, str(models.card.version), models.since, self._metrics.images_per_s, os.getpid())
         announce(self._redis, worker, models.card)
 
     def _look_for_another_version(self) -> None:
@@ -130,7 +130,7 @@ class Lifecycle:
         wanted: str | None = None
         try:
             wanted = artifacts.current(config.artifacts, config.model)
-            if wanted in {self._models.current.version_of_artifact, self._refused}:
+            if wanted in {self._models.artifact, self._refused}:
                 return
             _log.info("another version is wanted", extra={"fields": {"artifact": wanted}})
             self._models.switch(load_model(config, wanted))

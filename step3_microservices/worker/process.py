@@ -3,7 +3,6 @@
 import logging
 import logging.config
 import os
-import socket
 import sys
 import warnings
 from typing import Any
@@ -42,12 +41,12 @@ def main() -> int:
     logging.config.dictConfig(LOGGING)
     try:
         config = read_config(os.environ)
-        classifier = load_model(config, config.artifact_version)
+        models = ServedModels(load_model(config, config.artifact_version))
     except ExpectedError as error:
         _log.critical(error.detail, extra={"fields": {"code": error.code, "remedy": error.remedy}})
         print(f"{error.detail}\n{error.remedy}", file=sys.stderr, flush=True)  # noqa: T201
         return CANNOT_START
-    return work(config, ServedModels(classifier))
+    return work(config, models)
 
 
 def work(config: Config, models: ServedModels) -> int:
@@ -59,13 +58,12 @@ def work(config: Config, models: ServedModels) -> int:
     app = create_celery(config.redis_url, visibility_timeout_s=config.visibility_timeout_s)
     channel = Channel()
     register_task(app, channel, inference, Limits(config.max_batch_size, config.max_wait_ms, config.job_share))
-    name = f"{socket.gethostname()}-{os.getpid()}"
-    lifecycle = Lifecycle(config, redis, models, metrics, name, os.getpid())
+    lifecycle = Lifecycle(config, redis, models, metrics)
 
     def begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery has no types
         channel.consumer = sender
         lifecycle.start()
-        _log.info("ready", extra={"fields": {"model_version": str(models.card.version), "worker": name}})
+        _log.info("ready", extra={"fields": {"model_version": str(models.card.version), "worker": lifecycle.name}})
 
     signals.setup_logging.connect(_leave_logging_alone)
     signals.worker_ready.connect(begin, weak=False)
@@ -75,7 +73,7 @@ def work(config: Config, models: ServedModels) -> int:
     worker = app.Worker(
         pool="solo",
         queues=[INTERACTIVE, JOBS],
-        hostname=name,
+        hostname=lifecycle.name,
         quiet=True,
         without_gossip=True,
         without_mingle=True,

@@ -32,7 +32,7 @@ def register_task(app: Celery, channel: Channel, inference: Inference, limits: L
     """Let the app do the task with that."""
     batcher = Batcher(channel.get, limits)
 
-    @app.task(name=TASK, bind=True)
+    @app.task(name=TASK, bind=True)  # type: ignore[untyped-decorator]
     def classify(task: Any, *fields: Any) -> None:  # noqa: ANN401 - Celery has no types
         first = Work(*fields)
         others = batcher.fill(first)
