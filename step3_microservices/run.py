@@ -20,9 +20,11 @@ from honcho.manager import Manager
 from redis import Redis, RedisError
 
 from step3_microservices.redis_server import free_port, redis_command, redis_program
+from step3_microservices.worker.export import exported
 
 _PROCFILE = Path(__file__).with_name("Procfile")
 _WANTED_PORT = 8000
+_MODEL_OPTIONS = ("model", "weights", "labels", "scaling", "artifacts")
 _NO_REDIS = """There is no Redis to run with.
 Install one (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis), or name one in REDIS_URL."""
 
@@ -49,10 +51,13 @@ def _is_exported(environment: Mapping[str, str]) -> bool:
     """Return whether there is a model to serve, after an export where there was none."""
     if environment.get("RUNTIME") == "tensorflow" or environment.get("ARTIFACTS", "").startswith("s3://"):
         return True
-    command = [sys.executable, "-m", "step3_microservices.worker.export", "--if-needed"]
-    for option in ("model", "weights", "labels", "scaling", "artifacts"):
-        if value := environment.get(option.upper()):
-            command += [f"--{option}", value]
+    given = {name: environment[name.upper()] for name in _MODEL_OPTIONS if environment.get(name.upper())}
+    paths = {name: Path(given[name]) for name in ("labels", "artifacts") if name in given}
+    if exported(**given | paths):  # type: ignore[arg-type] # each is what its name says
+        return True
+    _say("The model is exported first, once; that takes a minute or two.")
+    command = [sys.executable, "-m", "step3_microservices.worker.export"]
+    command += [part for name, value in given.items() for part in (f"--{name}", value)]
     return subprocess.run(command, env=environment, check=False).returncode == 0
 
 
