@@ -22,6 +22,7 @@ def create_celery(redis_url: str, *, visibility_timeout_s: float) -> Celery:
         task_default_queue=INTERACTIVE,
         task_default_exchange="",
         task_default_routing_key=INTERACTIVE,
+        broker_transport="step3_microservices.redis_transport:Transport",
         task_create_missing_queues=False,
         task_ignore_result=True,
         task_acks_late=True,

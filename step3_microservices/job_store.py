@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from math import ceil
+from time import time
 from typing import Any, Self, cast
 
 from redis import Redis
@@ -18,6 +19,7 @@ STATUSES = (QUEUED, RUNNING, DONE, FAILED, EXPIRED, CANCELLED)
 ENDED = (DONE, FAILED, EXPIRED, CANCELLED)
 
 _COUNTERS_TTL_S = 7 * 24 * 3600
+_LOOKED_AT_ONCE = 100
 
 # `jobs:added` and `jobs:left` count jobs that have come and that wait no longer: their difference is a job's place.
 _MOVE = """
@@ -26,8 +28,15 @@ if not status then return {'', 0} end
 local may = false
 for _, from in ipairs(cjson.decode(ARGV[1])) do may = may or from == status end
 if not may then return {status, 0} end
-if status == 'queued' then redis.call('INCR', 'jobs:left') end
-redis.call('HSET', KEYS[1], 'status', unpack(cjson.decode(ARGV[2])))
+if status == 'queued' then
+    redis.call('INCR', 'jobs:left')
+    local number = tonumber(redis.call('HGET', KEYS[1], 'number'))
+    if number > tonumber(redis.call('GET', 'jobs:reached') or 0) then
+        redis.call('SET', 'jobs:reached', number, 'EX', ARGV[4])
+    end
+end
+redis.call('HSET', KEYS[1], 'status', ARGV[2])
+if ARGV[2] ~= 'running' then redis.call('ZREM', 'jobs:open', string.sub(KEYS[1], 5)) end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'outcome', ARGV[3]) end
 redis.call('PUBLISH', KEYS[1], 'moved')
 return {status, 1}
@@ -43,6 +52,8 @@ local number = redis.call('INCR', 'jobs:added')
 redis.call('INCRBY', 'jobs:left', 0)
 redis.call('EXPIRE', 'jobs:added', ARGV[5])
 redis.call('EXPIRE', 'jobs:left', ARGV[5])
+redis.call('ZADD', 'jobs:open', ARGV[6], string.sub(KEYS[1], 5))
+redis.call('EXPIRE', 'jobs:open', ARGV[5])
 redis.call('HSET', KEYS[1], 'number', number, unpack(cjson.decode(ARGV[3])))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return {'', number}
@@ -59,6 +70,7 @@ class Job:
     asked: Mapping[str, Any]
     model_version: str
     deadline: float  # Unix time, in seconds, by which it has to begin
+    number: int  # in the order of coming, from 1; 0 before it is kept
     position: int | None  # how many begin before it, and itself, while it is queued
     outcome: bytes | None
 
@@ -73,6 +85,7 @@ class Job:
             json.loads(fields[b"asked"]),
             fields[b"model_version"].decode(),
             float(fields[b"deadline"]),
+            int(fields[b"number"]),
             max(1, int(fields[b"number"]) - left) if status == QUEUED else None,
             fields.get(b"outcome"),
         )
@@ -81,8 +94,9 @@ class Job:
 class JobStore:
     """The jobs; `ttl_s` is how long one is kept, counted from its beginning."""
 
-    def __init__(self, redis: Redis, *, ttl_s: float) -> None:
-        """Use that Redis."""
+    def __init__(self, redis: Redis, *, ttl_s: float, missed_after_s: float = 60) -> None:
+        """Use that Redis; `missed_after_s` is how long a task may be on its way before anybody asks where it is."""
+        self._missed_after_s = missed_after_s
         self._redis = redis
         self._ttl_ms = ceil(ttl_s * 1e3)
         self._move = redis.register_script(_MOVE)
@@ -105,6 +119,7 @@ class JobStore:
                 json.dumps(fields),
                 max_queued,
                 _COUNTERS_TTL_S,
+                time() + self._missed_after_s,
             ],
         )
         if said == b"full":
@@ -141,8 +156,34 @@ class JobStore:
         return self._moved(job_id, before, after)[1]
 
     def _moved(self, job_id: str, before: tuple[str, ...], after: str, outcome: bytes = b"") -> tuple[str, bool]:
-        status, moved = self._move(keys=[f"job:{job_id}"], args=[json.dumps(before), json.dumps([after]), outcome])
+        status, moved = self._move(keys=[f"job:{job_id}"], args=[json.dumps(before), after, outcome, _COUNTERS_TTL_S])
         return status.decode(), bool(moved)
+
+    def lost(self, queue: str) -> list[Job]:
+        """Return open jobs whose tasks are nowhere, and which therefore have to be sent again.
+
+        Celery takes a task out of Redis a moment before it notes that the task is in work, so a worker that is killed
+        in that moment takes it along. It is known from this: jobs that came after it have begun, or nothing waits.
+        """
+        now = time()
+        overdue = cast("list[bytes]", self._redis.zrangebyscore("jobs:open", 0, now, 0, _LOOKED_AT_ONCE))
+        if not overdue:
+            return []
+        with self._redis.pipeline() as pipe:
+            pipe.llen(queue)
+            pipe.hlen("unacked")
+            pipe.get("jobs:reached")
+            waiting, in_work, reached = pipe.execute()
+        found = []
+        for job_id in (name.decode() for name in overdue):
+            job = self.find(job_id)
+            if job is None or job.status in ENDED:
+                self._redis.zrem("jobs:open", job_id)
+                continue
+            self._redis.zadd("jobs:open", {job_id: now + self._missed_after_s})
+            if job.number < int(reached or 0) or not (waiting or in_work):
+                found.append(job)
+        return found
 
     def watch(self, job_id: str, interval_s: float) -> Iterator[Job | None]:
         """Yield a job now, whenever it moves, and after each interval, until it has ended or is there no longer."""

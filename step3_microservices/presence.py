@@ -11,9 +11,6 @@ from step3_microservices.contract import ModelCard
 
 PRESENT_FOR_S = 10  # so long may a worker that was killed take to come back, before gateways refuse work
 _CARD_TTL_S = 2 * 24 * 3600  # longer than any answer that was made with it is kept
-# What Celery keeps in Redis without a time to live while tasks are in work.
-_BROKER_KEYS = ("unacked", "unacked_index", "unacked_mutex")
-_BROKER_TTL_S = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,6 @@ def announce(redis: Redis, worker: Worker, card: ModelCard) -> None:
         pipe.zremrangebyscore("workers", 0, time())
         pipe.expire("workers", _CARD_TTL_S)
         pipe.set(f"model:{card.version}", card.to_json(), ex=_CARD_TTL_S)
-        for key in _BROKER_KEYS:
-            pipe.expire(key, _BROKER_TTL_S)
         pipe.execute()
 
 

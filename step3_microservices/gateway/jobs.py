@@ -52,10 +52,9 @@ class Jobs:
         if isinstance(picture, ExpectedError):
             raise picture
         known = {"size": picture.size, "facts": vars(picture.facts), "timings_ms": picture.timings_ms}
-        asked = known | {"top_k": query.top_k, "explain": query.explain}
-        digest = picture.input.digest if picture.input else ""
+        asked = known | {"top_k": query.top_k, "explain": query.explain, "traceparent": traceparent_of(g.trace_id)}
         deadline = time() + self._config.job_timeout_s
-        job = Job(secrets.token_hex(16), QUEUED, digest, asked, str(card.version), deadline, None, None)
+        job = Job(secrets.token_hex(16), QUEUED, picture.digest, asked, str(card.version), deadline, 0, None, None)
         said = self._store.add(job, idempotency=idempotency, max_queued=self._config.max_queued_jobs, queue=JOBS)
         if isinstance(said, int):
             raise self._model.full(said)
@@ -76,7 +75,7 @@ class Jobs:
         if picture.result:
             self._store.end(job.job_id, DONE, picture.result.pack())
             return
-        traceparent = traceparent_of(g.trace_id)
+        traceparent = job.asked["traceparent"]
         work = Work(job.digest, job.model_version, query.explain, job.deadline, time(), traceparent, job.job_id)
         try:
             if picture.input and picture.input.digest == job.digest:
@@ -108,7 +107,7 @@ class Jobs:
 
     def to_json(self, job: Job) -> JobJson:
         """Return the JSON form of a job, with its answer, or with the problem that it ended with."""
-        form: JobJson = {"job_id": job.job_id, "status": cast("Status", job.status)}
+        form: JobJson = {"job_id": job.job_id, "picture": job.digest, "status": cast("Status", job.status)}
         if job.position is not None:
             form["position"] = job.position
         outcome = unpack(job.outcome) if job.outcome else None

@@ -81,7 +81,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             max_queued=config.max_queued,
             timeout_s=config.answer_timeout_s,
         )
-        return create_app(config, model, JobStore(redis, ttl_s=config.job_ttl_s), self.metrics_folder)
+        jobs = JobStore(redis, ttl_s=config.job_ttl_s, missed_after_s=3 * config.visibility_timeout_s)
+        return create_app(config, model, jobs, self.metrics_folder)
 
 
 class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types

@@ -18,6 +18,7 @@ from shared.errors import ExpectedError
 from step3_microservices.presence import Worker, announce, retire
 from step3_microservices.worker import artifacts
 from step3_microservices.worker.config import Config, ConfigError
+from step3_microservices.worker.lost_jobs import LostJobs
 from step3_microservices.worker.metrics import Metrics
 from step3_microservices.worker.models import Loaded, ServedModels
 from step3_microservices.worker.runtime import Classifier, load_artifact
@@ -79,16 +80,18 @@ def check_golden(config: Config, classifier: Classifier) -> None:
 class Lifecycle:
     """Says once a second that this worker is there, and looks whether another version of its model is wanted."""
 
-    def __init__(self, config: Config, redis: Redis, models: ServedModels, metrics: Metrics) -> None:
+    def __init__(self, config: Config, redis: Redis, models: ServedModels, metrics: Metrics, jobs: LostJobs) -> None:
         """Name this process; `start` begins."""
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._config = config
         self._redis = redis
         self._models = models
         self._metrics = metrics
+        self._jobs = jobs
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="lifecycle", daemon=True)
         self._refused: str | None = None
+        self._forget_at = float("inf")
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
@@ -103,27 +106,30 @@ class Lifecycle:
 
     def _run(self) -> None:
         is_missed = False
-        next_look = monotonic() + self._config.reload_interval_s
+        due = {self._jobs.send_again: self._config.visibility_timeout_s, self._look: self._config.reload_interval_s}
+        next_at = {chore: monotonic() + interval_s for chore, interval_s in due.items()}
         while not self._stopped.is_set():
             try:
                 self._announce()
+                for chore in [chore for chore, at in next_at.items() if monotonic() >= at]:
+                    chore()
+                    next_at[chore] = monotonic() + due[chore]
                 is_missed = False
             except RedisError as error:
                 if not is_missed:
                     _log.warning("Redis is not there", extra={"fields": {"reason": str(error)}})
                 is_missed = True
-            if monotonic() >= next_look:
-                self._look_for_another_version()
-                next_look = monotonic() + self._config.reload_interval_s
             self._stopped.wait(_ANNOUNCED_EVERY_S)
 
     def _announce(self) -> None:
-        models = self._models
-        worker = Worker(self.name, str(models.card.version), models.since, self._metrics.images_per_s, os.getpid())
-        announce(self._redis, worker, models.card)
+        card, speed = self._models.card, self._metrics.images_per_s
+        announce(self._redis, Worker(self.name, str(card.version), self._models.since, speed, os.getpid()), card)
 
-    def _look_for_another_version(self) -> None:
+    def _look(self) -> None:
         """Load what the pointer names beside what is served, and switch only to what answers right."""
+        if monotonic() >= self._forget_at:
+            self._models.forget_the_one_before()
+            self._forget_at = float("inf")
         config = self._config
         if config.runtime == "tensorflow" or config.artifact_version:
             return
@@ -138,7 +144,6 @@ class Lifecycle:
             self._refused = wanted
             _log.error(error.detail, extra={"fields": {"code": error.code, "remedy": error.remedy, "artifact": wanted}})
             return
+        self._forget_at = monotonic() + _OLD_MODEL_KEPT_S
         self._announce()
         _log.info("switched", extra={"fields": {"model_version": str(self._models.card.version)}})
-        self._stopped.wait(_OLD_MODEL_KEPT_S)
-        self._models.forget_the_one_before()

@@ -18,6 +18,7 @@ from step3_microservices.worker.batching import Limits
 from step3_microservices.worker.config import Config, read_config
 from step3_microservices.worker.inference import Inference
 from step3_microservices.worker.lifecycle import Lifecycle, load_model
+from step3_microservices.worker.lost_jobs import LostJobs
 from step3_microservices.worker.metrics import Metrics
 from step3_microservices.worker.models import ServedModels
 from step3_microservices.worker.tasks import Channel, register_task
@@ -54,11 +55,12 @@ def work(config: Config, models: ServedModels) -> int:
     redis = connect(config.redis_url)
     metrics = Metrics()
     store = Store(redis, answer_ttl_s=config.answer_ttl_s)
-    inference = Inference(store, JobStore(redis, ttl_s=config.job_ttl_s), models, metrics)
+    jobs = JobStore(redis, ttl_s=config.job_ttl_s, missed_after_s=3 * config.visibility_timeout_s)
+    inference = Inference(store, jobs, models, metrics)
     app = create_celery(config.redis_url, visibility_timeout_s=config.visibility_timeout_s)
     channel = Channel()
     register_task(app, channel, inference, Limits(config.max_batch_size, config.max_wait_ms, config.job_share))
-    lifecycle = Lifecycle(config, redis, models, metrics)
+    lifecycle = Lifecycle(config, redis, models, metrics, LostJobs(app, jobs))
 
     def begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery has no types
         channel.consumer = sender

@@ -1,0 +1,224 @@
+"""What may happen to parts of the system while people use it, and what they must not notice."""
+
+import os
+import signal
+import time
+from collections import Counter
+from contextlib import ExitStack
+from functools import partial
+
+import numpy as np
+import psutil
+import pytest
+import requests
+
+from step3_microservices.broker import create_celery
+from step3_microservices.contract import INTERACTIVE, JOBS, TASK, Work, pack_picture
+from step3_microservices.presence import workers
+from step3_microservices.store import Store, connect
+from tests.app.http_contract import CAT, labels
+from tests.app.serving import serving
+from tests.app.step3.load import Outcomes, classify_once, clients, new_picture
+from tests.app.step3.system import GATEWAY, System, redis_server, running, working
+from tests.app.step3.test_jobs import add, ended, nobody_working
+
+QUICK = {"VISIBILITY_TIMEOUT_S": "2"}
+
+
+@pytest.fixture
+def own_system(artifacts, tmp_path):
+    """A system that a test may harm."""
+    with running(tmp_path, ARTIFACTS=str(artifacts), **QUICK) as system:
+        yield system
+
+
+def wait_until(condition, within_s=30.0):
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come to this"
+        time.sleep(0.05)
+
+
+def is_ready(address):
+    return requests.get(f"{address}/readyz", timeout=10).ok
+
+
+def kill_worker(system: System) -> None:
+    """End the process that holds the model, in the middle of whatever it does."""
+    for process in system.worker_processes():
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def test_a_worker_killed_in_the_middle_of_work_loses_nothing(own_system):
+    jobs = []
+    ask = partial(classify_once, own_system.address)
+    with clients(3, ask) as outcomes:
+        for _ in range(3):
+            jobs += [add(own_system, new_picture()).json()["job_id"] for _ in range(10)]
+            time.sleep(0.3)
+            kill_worker(own_system)
+            time.sleep(2)
+        answers = [ended(own_system, job, within_s=60) for job in jobs]
+
+    assert Counter(job["status"] for job in answers) == {"done": 30}
+    assert outcomes.errors == []
+    assert set(outcomes.statuses) <= {200, 504}
+    assert outcomes.statuses.count(200) > 30
+
+
+def test_a_task_delivered_twice_gives_one_answer(system):
+    redis = connect(system.redis.url)
+    with nobody_working(system):
+        add(system, new_picture())  # the worker may have this one in its hands already
+        job_id = add(system, new_picture()).json()["job_id"]
+        redis.lpush(JOBS, redis.lindex(JOBS, 0))
+        tasks = redis.llen(JOBS)
+    first = ended(system, job_id)
+    wait_until(lambda: not redis.llen(JOBS))
+
+    assert tasks >= 2
+    assert first["status"] == "done"
+    assert ended(system, job_id) == first
+
+
+def test_a_job_whose_task_a_killed_worker_took_along_is_sent_again(own_system):
+    redis = connect(own_system.redis.url)
+    with nobody_working(own_system):
+        jobs = [add(own_system, new_picture()).json()["job_id"] for _ in range(3)]
+        lost = redis.llen(JOBS)
+        redis.delete(JOBS)  # what the worker had read of its socket is all that is left
+
+    assert lost >= 2
+    assert {ended(own_system, job, within_s=40)["status"] for job in jobs} == {"done"}
+
+
+def test_work_that_nobody_waits_for_any_more_is_dropped_before_the_model_sees_it(system, offline_classifier):
+    redis = connect(system.redis.url)
+    store = Store(redis, answer_ttl_s=60)
+    version = requests.get(f"{system.address}/readyz", timeout=10).json()["model_version"]
+    work = Work("f" * 64, version, False, time.time() - 1, time.time() - 5, "", "")
+    size = offline_classifier.preprocessing
+    store.put(work.digest, pack_picture(np.zeros((1, size.height, size.width, 3), np.uint8)), 60, None, {})
+    store.ask(work, "me", ttl_s=60, max_queued=100, queue=INTERACTIVE)
+    create_celery(system.redis.url, visibility_timeout_s=10).send_task(TASK, args=work, queue=INTERACTIVE)
+
+    outcome = store.wait("me", 2)
+    assert outcome is not None
+    assert getattr(outcome, "code", None) == "expired"
+    assert not redis.exists(f"answer:{work.answer_key}")
+
+
+def test_redis_restarted_with_its_data_loses_no_accepted_job(own_system):
+    with nobody_working(own_system):
+        jobs = [add(own_system, new_picture()).json()["job_id"] for _ in range(10)]
+        time.sleep(1.2)  # its log is flushed once a second
+        own_system.redis.stop()
+        response = requests.post(f"{own_system.address}/v1/classify", data=new_picture(), timeout=10)
+        own_system.redis.start()
+
+    assert (response.status_code, response.json()["code"]) == (503, "not_ready")
+    assert response.headers["Retry-After"]
+    assert {ended(own_system, job, within_s=60)["status"] for job in jobs} == {"done"}
+
+
+def test_redis_gone_for_a_while_means_clear_problems_and_recovery_without_a_restart(own_system):
+    address = own_system.address
+    before = [process.pid for process in own_system.worker_processes()]
+    own_system.redis.stop()
+    gone_until = time.monotonic() + 10
+    told = Outcomes()
+    while time.monotonic() < gone_until:
+        classify_once(address, told)
+        time.sleep(0.2)
+    statuses = [requests.get(f"{address}/{probe}", timeout=10).status_code for probe in ("readyz", "livez", "metrics")]
+    own_system.redis.start()
+    wait_until(lambda: is_ready(address))
+
+    assert set(told.statuses) == {503}
+    assert told.errors == []
+    assert told.slowest(503) < 2
+    assert statuses == [503, 200, 200]
+    assert requests.post(f"{address}/v1/classify", data=CAT, timeout=30).ok
+    assert [process.pid for process in own_system.worker_processes()] == before
+
+
+def test_workers_and_gateways_replaced_one_by_one_under_load_fail_no_request(artifacts, tmp_path):
+    settings = {"ARTIFACTS": str(artifacts), **QUICK}
+    with ExitStack() as stack:
+        redis = stack.enter_context(redis_server(tmp_path))
+        others = [stack.enter_context(working(tmp_path, redis, **settings))[0] for _ in range(2)]
+        gateways = [stack.enter_context(serving(GATEWAY, tmp_path, REDIS_URL=redis.url)) for _ in range(2)]
+        live = [gateway.address for gateway in gateways]
+
+        def ask(outcomes: Outcomes) -> None:
+            classify_once(live[len(outcomes.statuses) % len(live)], outcomes)
+
+        with clients(4, ask) as outcomes:
+            for place in range(2):
+                time.sleep(0.5)
+                stack.enter_context(working(tmp_path, redis, **settings))
+                time.sleep(4)
+                others[place].terminate()
+                assert others[place].wait(timeout=30) == 0
+                live.append(stack.enter_context(serving(GATEWAY, tmp_path, REDIS_URL=redis.url)).address)
+                live.remove(gateways[place].address)  # as a load balancer does before it lets one go
+                time.sleep(0.2)
+                assert gateways[place].stop() == 0
+
+    assert outcomes.errors == []
+    assert Counter(outcomes.statuses).keys() == {200}
+    assert len(outcomes.statuses) > 50
+
+
+def test_more_than_may_wait_are_refused_at_once_with_a_time_to_come_again(own_system, artifacts, tmp_path):
+    with serving(GATEWAY, tmp_path, REDIS_URL=own_system.redis.url, MAX_QUEUED="4") as gateway:
+        with nobody_working(own_system), clients(24, partial(classify_once, gateway.address)) as outcomes:
+            time.sleep(1)
+            refused = requests.post(f"{gateway.address}/v1/classify", data=new_picture(), timeout=10)
+            for process in own_system.worker_processes():
+                process.resume()
+        wait_until(lambda: requests.post(f"{gateway.address}/v1/classify", data=new_picture(), timeout=30).ok)
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "queue_full")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert set(outcomes.statuses) == {200, 429}
+    assert outcomes.statuses.count(200) >= 4
+
+
+def test_two_worker_processes_both_answer(artifacts, tmp_path):
+    with running(tmp_path, ARTIFACTS=str(artifacts), WORKER_PROCESSES="2") as system:
+        wait_until(lambda: len(workers(connect(system.redis.url))) == 2)
+        with clients(8, partial(classify_once, system.address)) as outcomes:
+            time.sleep(3)
+        log = system.worker_log.read_text()
+
+    ready = {line.split('"worker": "')[1].split('"')[0] for line in log.splitlines() if '"message": "ready"' in line}
+    assert len(ready) == 2
+    assert len(outcomes.statuses) > 20
+    assert set(outcomes.statuses) == {200}
+
+
+def test_the_gateway_never_loads_a_runtime_and_nothing_is_loaded_before_a_fork(system):
+    parent = psutil.Process(system.gateway.process.pid)
+    maps = {process.pid: {m.path for m in process.memory_maps()} for process in [parent, *parent.children()]}
+    supervisor = {m.path for m in psutil.Process(system.worker.pid).memory_maps()}
+
+    for paths in maps.values():
+        assert not [path for path in paths if "tensorflow" in path or "openvino" in path]
+    assert not [path for path in supervisor if "tensorflow" in path or "openvino" in path]
+
+
+def test_every_key_in_redis_has_a_time_to_live(system):
+    redis = connect(system.redis.url)
+    for _ in range(5):
+        add(system, new_picture(), headers={"Idempotency-Key": "a"})
+        assert labels(requests.post(f"{system.address}/v1/classify", data=new_picture(), timeout=30).json())
+    with nobody_working(system):
+        add(system, new_picture())
+        waiting = {key: redis.ttl(key) for key in redis.scan_iter()}
+    wait_until(lambda: not redis.llen(JOBS))
+    time.sleep(1.5)
+    after = {key: redis.ttl(key) for key in redis.scan_iter()}
+
+    assert [key for key, ttl in (waiting | after).items() if ttl == -1] == []
+    assert len(waiting) > 10
