@@ -14,7 +14,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from step3_microservices.contract import Failure, Result, Work, unpack
+from step3_microservices.contract import Failure, Result, Work, answer_key, unpack
 
 _CONNECT_TIMEOUT_S = 1.0
 _SOCKET_TIMEOUT_S = 5.0
@@ -103,7 +103,8 @@ class Store:
         if len(found) < 2 or found[1] is None:  # noqa: PLR2004 - what the script returns
             return None
         result = unpack(found[1])
-        return (json.loads(found[0][64:]), result) if isinstance(result, Result) else None
+        known = {"digest": found[0][:64].decode()} | json.loads(found[0][64:])
+        return (known, result) if isinstance(result, Result) else None
 
     def ask(self, work: Work, reply: str, *, ttl_s: float, max_queued: int, queue: str) -> Asked:
         """Return the answer, or join those who wait for it under the name `reply`, unless too many tasks wait."""
@@ -138,6 +139,13 @@ class Store:
     def picture(self, digest: str) -> bytes | None:
         """Return a picture's input, while it is still here."""
         return cast("bytes | None", self.redis.get(f"input:{digest}"))
+
+    def answer(self, digest: str, model_version: str) -> Result | None:
+        """Return what a model has found in a picture, by the digest of its input, while that is still known."""
+        names = [answer_key(model_version, digest, explained=explained) for explained in (False, True)]
+        found = next(filter(None, self.redis.mget([f"answer:{name}" for name in names])), None)
+        result = unpack(cast("bytes", found)) if found else None
+        return result if isinstance(result, Result) else None
 
     # --- for the worker -----------------------------------------------------------------------------------------------
 

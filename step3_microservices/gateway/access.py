@@ -45,7 +45,7 @@ def protect(app: Flask, config: Config) -> None:
         CORS(
             app,
             resources={r"/v1/*": {"origins": list(config.cors_origins)}},
-            expose_headers=["Retry-After", "X-Trace-Id"],
+            expose_headers=["Retry-After", "X-Picture-Digest", "X-Trace-Id"],
         )
     if config.rate_limit:
         _limit_rate(app, config.rate_limit, config.rate_limit_storage)

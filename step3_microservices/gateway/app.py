@@ -8,11 +8,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
 
-from flask import Response, jsonify, request
+from flask import Response, g, jsonify, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.openapi import OpenAPI
 
@@ -27,6 +28,7 @@ from step3_microservices.gateway.access import protect
 from step3_microservices.gateway.config import Config
 from step3_microservices.gateway.decoding import DecodingPlaces
 from step3_microservices.gateway.documentation import ClassifyQuery, describe, describe_pictures
+from step3_microservices.gateway.feedback import feedback_api
 from step3_microservices.gateway.golden import GoldenPicture
 from step3_microservices.gateway.inference import Picture, RemoteModel, answer_of
 from step3_microservices.gateway.job_doors import jobs_api
@@ -71,6 +73,7 @@ def create_app(config: Config, model: RemoteModel, jobs: JobStore, metrics_folde
 
     app.register_api(api(service))
     app.register_api(jobs_api(config, model, jobs, partial(prepare, service)))
+    app.register_api(feedback_api(config, model, jobs))
     app.register_api(probes(service))
     app.register_blueprint(page_blueprint(config, partial(classify, service), service.decoding))
     app.register_blueprint(documentation.documentation_blueprint(app))
@@ -91,6 +94,13 @@ def api(service: Service) -> APIBlueprint:
             # An error that its own frame still held would keep the picture until the garbage collector comes.
             raise cast("ExpectedError", results.pop())
         return jsonify(results[0].to_json())
+
+    @door.after_request
+    def name_pictures(response: Response) -> Response:
+        """Say by which digest feedback can name each picture; `-` where there is no answer to it."""
+        if response.status_code == HTTPStatus.OK:
+            response.headers["X-Picture-Digest"] = ", ".join(g.picture_digests)
+        return response
 
     return door
 
@@ -135,6 +145,7 @@ def classify_with(
     if query.explain:
         card.check_explainable()
     pictures = [prepare(service, upload, card, query) for upload in uploads]
+    g.picture_digests = [one.digest if isinstance(one, Picture) else "-" for one in pictures]
     answers = answer([one for one in pictures if isinstance(one, Picture)], card, service.model, query)
     return [next(answers) if isinstance(one, Picture) else one for one in pictures]
 
@@ -163,13 +174,14 @@ def prepare(service: Service, upload: Upload, card: ModelCard, query: ClassifyQu
         return error.with_traceback(None)
     known = {"size": image.rgb.size, "facts": asdict(image.facts)}
     model_input = service.model.input_of(batch, upload.image_bytes, card, known)
-    return Picture(image.rgb.size, image.facts, timings_ms, input=model_input)
+    return Picture(image.rgb.size, image.facts, timings_ms, input=model_input, digest=model_input.digest)
 
 
 def recalled(known: dict[str, Any], result: Result, seconds: float) -> Picture:
     """Return a picture that was answered before: the timings are those of this request."""
     timings_ms = {"decode": 0.0, "preprocess": 0.0, "predict": seconds * 1e3}
-    return Picture(tuple(known["size"]), ImageFacts(**known["facts"]), timings_ms, result=result)
+    facts = ImageFacts(**known["facts"])
+    return Picture(tuple(known["size"]), facts, timings_ms, result=result, digest=known["digest"])
 
 
 def answer(pictures: Sequence[Picture], card: ModelCard, model: RemoteModel, query: ClassifyQuery) -> Iterator[Answer]:

@@ -17,6 +17,8 @@ Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 Storage = Annotated[str, Field(pattern="^(memory|rediss?)://")]
 RedisUrl = Annotated[str, Field(pattern="^(rediss?|unix)://")]
+DatabaseUrl = Annotated[str, Field(pattern=r"^(sqlite:///.|postgresql(\+[a-z0-9]+)?://)")]
+HttpUrl = Annotated[str, Field(pattern="^https?://.")]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?)$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -62,6 +64,11 @@ class Config:
     job_timeout_s: Seconds = 3600  # for a job to begin; then it is expired
     job_ttl_s: Seconds = 24 * 3600  # how long a job is kept, from its beginning
     max_event_streams: Count = 16  # that may be open at once, per process: each takes a thread
+
+    feedback_database: DatabaseUrl = "sqlite:///.data/feedback.sqlite"  # or postgresql://user:password@host/name
+    drift_window_h: Count = 24  # the answers of so many hours are held against the reference
+    drift_min_pictures: Count = 500  # with fewer, in the window or the reference, no figure of drift is told
+    otlp_endpoint: HttpUrl | None = None  # where OpenTelemetry's spans go, such as http://127.0.0.1:4318
 
     shutdown_timeout_s: Annotated[int, Field(ge=1)] = 30  # for requests in work after SIGTERM
 

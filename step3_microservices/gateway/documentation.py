@@ -17,6 +17,7 @@ from typing_extensions import TypedDict  # Python 3.11's own cannot be turned in
 
 from shared.classifier.image_types import PARSERS
 from shared.json_forms import AnswerJson, ProblemJson, ResultsJson
+from step3_microservices.gateway.feedback_forms import FeedbackJson
 from step3_microservices.gateway.problems import MEDIA_TYPE, OTHER_PROBLEMS, STATUSES
 
 INFO = Info(
@@ -73,6 +74,7 @@ class JobJson(TypedDict):
     """A job: what has become of it, and, once it has ended, its answer or its problem."""
 
     job_id: str
+    picture: str
     status: Status
     position: NotRequired[int]
     answer: NotRequired[AnswerJson]
@@ -120,6 +122,12 @@ _UNREAD = {
     414: {"description": "The address is too long", "content": {"text/html": {"schema": {"type": "string"}}}},
     431: {"description": "The headers are too long", "content": {"text/html": {"schema": {"type": "string"}}}},
 }
+_NOT_OF_FEEDBACK = {
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
 _NOT_OF_JOBS = {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
 _ABOUT_A_JOB = {
     200: {"description": "The job", "content": _json("JobJson")},
@@ -131,7 +139,11 @@ _OPERATIONS: dict[str, dict[str, Any]] = {
         "description": "One picture gives one answer; several parts called `image` give a list of results, in which "
         "a bad picture does not fail the others.",
         "responses": {
-            200: {"description": "The answer, or the results", "content": _json("AnswerJson", "ResultsJson")},
+            200: {
+                "description": "The answer, or the results",
+                "content": _json("AnswerJson", "ResultsJson"),
+                "headers": {"X-Picture-Digest": {"schema": {"type": "string"}}},
+            },
             **_problems(*sorted({*STATUSES.values()})),
             **_UNREAD,
         },
@@ -162,6 +174,18 @@ _OPERATIONS: dict[str, dict[str, Any]] = {
             **_problems(HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE),
         },
     },
+    "add_feedback": {
+        "summary": "Say that an answer is wrong, and what the picture shows",
+        "description": "Whoever sends this gives the picture, as the model saw it, for the model's improvement: it is "
+        "kept with the feedback if it is still here. Without feedback no picture is kept.",
+        "responses": {
+            200: {"description": "What was kept under this feedback_id before", "content": _json("FeedbackJson")},
+            201: {"description": "What is kept", "content": _json("FeedbackJson")},
+            **_problems(*sorted({*STATUSES.values()} - _NOT_OF_FEEDBACK)),
+            **_UNREAD,
+        },
+        "security": [{}, {"api_key": []}],
+    },
     "livez": {"summary": "Whether the process lives", "responses": {200: _text("application/json", **_STATUS)}},
     "readyz": {
         "summary": "Whether the model is loaded and answers a golden picture right",
@@ -173,7 +197,7 @@ _OPERATIONS: dict[str, dict[str, Any]] = {
 
 def components() -> dict[str, Schema]:
     """Return the JSON schemas of what is sent, by their names."""
-    forms: tuple[Any, ...] = (AnswerJson, JobJson, ProblemJson, ResultsJson)
+    forms: tuple[Any, ...] = (AnswerJson, FeedbackJson, JobJson, ProblemJson, ResultsJson)
     adapters: list[Any] = [(form.__name__, "serialization", TypeAdapter(form)) for form in forms]
     _, schemas = TypeAdapter.json_schemas(adapters, ref_template=_SCHEMAS + "{model}")
     return {name: Schema(**schema) for name, schema in schemas["$defs"].items()}

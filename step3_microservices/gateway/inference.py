@@ -75,6 +75,7 @@ class Picture:
     timings_ms: Mapping[str, float]
     input: ModelInput | None = None
     result: Result | None = None
+    digest: str = ""  # of what the model sees of it
 
 
 class Workers:

@@ -112,6 +112,12 @@ class JobStartedError(ExpectedError):
     code = "job_started"
 
 
+class LabelUnknownError(ExpectedError):
+    """The model has no such label."""
+
+    code = "label_unknown"
+
+
 class IdempotencyKeyReusedError(ExpectedError):
     """The same Idempotency-Key came with another request."""
 
@@ -134,6 +140,7 @@ STATUSES: dict[type[ExpectedError], HTTPStatus] = {
     errors.ImageUnreadableError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ExplanationUnsupportedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    LabelUnknownError: HTTPStatus.UNPROCESSABLE_ENTITY,
     JobNotFoundError: HTTPStatus.NOT_FOUND,
     JobStartedError: HTTPStatus.CONFLICT,
     RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
