@@ -132,7 +132,7 @@ class S3Store:
 
 
 def _s3_client() -> Any:  # noqa: ANN401 - boto3 has no types
-    import boto3  # type: ignore[import-untyped] # noqa: PLC0415 - a worker that reads a folder need not have it
+    import boto3  # noqa: PLC0415 - a worker that reads a folder need not have it
 
     return boto3.client("s3")
 

@@ -56,11 +56,12 @@ class CompiledModel:
 
     def warm_up(self, width: int, height: int) -> Floats:
         """Answer grey pictures in every size of batch, give back the memory that this has taken; return an answer."""
-        for count in BATCH_SIZES:
-            (answer,) = self.answers(np.full((count, height, width, 3), 128, np.uint8))
+        greys = [np.full((count, height, width, 3), 128, np.uint8) for count in BATCH_SIZES]
+        for grey in greys:
+            self.answers(grey)
         _forget_pages_of(self._graph.with_suffix(".bin"))
         _trim_heap()
-        return answer
+        return [self.answers(grey)[0] for grey in greys][-1]  # brings back what is still needed
 
 
 def is_supported(precision: str) -> bool:
@@ -97,15 +98,18 @@ def _left_out(module: str) -> Iterator[None]:
 
 
 def _forget_pages_of(weights: Path) -> None:
-    """Let go of the weights as they lie on disk: compiled, they are in memory a second time.
+    """Let go of copies of the disk: weights, which compiled are there a second time, and code that was for compiling.
 
-    OpenVINO keeps its mapping of the file; the system reads pages in again should it ever look at them.
+    Both stay mapped, and the system reads again whatever is touched again. Of the code only pages that nobody may write
+    to are concerned, so none can have been altered.
     """
     with suppress(OSError, AttributeError):  # only Linux tells what is mapped where
+        forget = ctypes.CDLL(None).madvise
         for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
-            if line.endswith(str(weights.resolve())):
-                start, end = (int(address, 16) for address in line.split(maxsplit=1)[0].split("-"))
-                ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
+            span, access, _, _, _, *path = line.split(maxsplit=5)
+            if path == [str(weights.resolve())] or (access == "r-xp" and path and "libopenvino" in path[0]):
+                start, end = (int(address, 16) for address in span.split("-"))
+                forget(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
 
 
 def _trim_heap() -> None:
