@@ -1,0 +1,55 @@
+"""A browser for the tests of every step that has pages; whose, is told by the fixture `service` beside the tests."""
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.app.browser import launch, watched
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, service):
+    """Open the page in a browser of its own, with these settings."""
+    opened = []
+
+    def open_page(path="/", *, service=service, **settings):
+        context = browser.new_context(**settings)
+        watching = watched(context, service.address)
+        opened.append((context, watching))
+        page = watching.__enter__()
+        page.goto(service.address + path)
+        return page
+
+    yield open_page
+    for context, watching in opened:
+        watching.__exit__(None, None, None)
+        context.close()
+
+
+@pytest.fixture
+def page(visit):
+    return visit()
+
+
+@pytest.fixture
+def plain(visit):
+    """The page without its script."""
+    return visit(java_script_enabled=False)
+
+
+@pytest.fixture
+def look(request):
+    """Keep a picture of the page where a person can look at it: .pytest_cache/d/screenshots."""
+    step = request.path.parent.name
+
+    def screenshot(page, name):
+        page.screenshot(path=request.config.cache.mkdir("screenshots") / f"{step}-{name}.png", full_page=True)
+
+    return screenshot
