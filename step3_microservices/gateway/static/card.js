@@ -11,6 +11,7 @@ export function makeCard({ name, picture }) {
   const image = card.querySelector(".picture");
   card.tabIndex = -1; // so that the focus can be put here when the button under it goes
   card.querySelector(".name").textContent = name;
+  card.querySelector(".cancel").setAttribute("aria-label", `Cancel: ${name}`);
   if (picture) {
     image.onerror = () => {
       image.hidden = true;
@@ -25,10 +26,15 @@ export function makeCard({ name, picture }) {
   return card;
 }
 
-export function showWaiting(card, words) {
+/** Say what the picture waits for; `cancel` is called where a person does not want to, and may say so. */
+export function showWaiting(card, words, cancel) {
   const waiting = card.querySelector(".waiting");
   waiting.hidden = !words;
   waiting.textContent = words;
+  const button = card.querySelector(".cancel");
+  if (!cancel && document.activeElement === button) card.focus({ preventScroll: true }); // the button goes
+  button.hidden = !cancel;
+  button.onclick = cancel || null;
 }
 
 /** Show an answer, and return once the picture is drawn as well. */
@@ -57,6 +63,7 @@ function isShownAsMeant({ naturalWidth, naturalHeight }, { width, height }) {
 
 export function showProblem(card, name, problem, tryAgain) {
   card.querySelector(".unseen").hidden = true;
+  card.classList.toggle("cancelled", problem.code === "cancelled"); // which is no failure
   card.querySelector(".detail").textContent = problem.detail;
   card.querySelector(".remedy").textContent = problem.remedy;
   if (problem.status >= 500 && problem.trace_id) {

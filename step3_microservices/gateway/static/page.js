@@ -1,25 +1,30 @@
 // Takes pictures in, by whatever way a person brings them, and shows what becomes of each.
 //
-// Without this script the page is a plain form. Here each picture is asked about by itself, some at a time, so that
-// the first answer does not wait for the last upload, and a bad picture harms no other.
+// Without this script the page is a plain form. Here each picture is asked about by itself, so that the first answer does
+// not wait for the last upload, and a bad picture harms no other. Compared with step 2: one that comes alone is waited
+// for, and several are left with the service as jobs.
 
-import { photograph } from "./camera.js";
 import { arrange, inShort, makeCard, showAnswer, showProblem, showWaiting } from "./card.js";
-import { classify, isExplainable, mayPass } from "./classify.js";
+import { CANCELLED, classify, isExplainable, leave } from "./classify.js";
+import { listen } from "./intake.js";
+import { Job } from "./jobs.js";
+import { say, tellOutcome, tellProgress } from "./progress.js";
+import { mayPass } from "./service.js";
 import { Visit, reducedCopy } from "./visit.js";
 
-const AT_ONCE = 3;
+const UPLOADS = 3; // at once
+const MOST_IN_WORK = 32; // the service's queue is for others too
+const TRIES = 3;
 const UNFORESEEN = { detail: "Something went wrong on this page.", remedy: "Try again, or load the page anew." };
 
 const form = document.getElementById("form");
 const answers = document.getElementById("answers");
-const status = document.getElementById("status");
 const visit = new Visit(reopen);
 
 let shown = []; // entries whose cards are on the page, the latest first
 let waiting = []; // those of them that nobody has asked about yet
-let asking = 0;
-let count = 0;
+let uploading = 0;
+let inWork = 0;
 
 function take(files) {
   if (!files.length) return;
@@ -31,18 +36,22 @@ function take(files) {
 function reopen(remembered) {
   const entry = { ...remembered }; // what is remembered is data, and gets no card
   show([entry, ...unfinished()]);
-  status.textContent = `${entry.name}: ${inShort(entry.answer)}.`;
+  say(`${entry.name}: ${inShort(entry.answer)}.`);
   entry.card.focus({ preventScroll: true });
   showAnswer(entry.card, entry.answer).then(() => reveal(entry.card));
 }
 
 /** Return what must stay on the page when something new comes: what is in work, and what may be tried again. */
 function unfinished() {
-  return asking > 0 ? shown : shown.filter(isWorthTrying);
+  return isBusy() ? shown : shown.filter(isWorthTrying);
+}
+
+function isBusy() {
+  return inWork + waiting.length > 0;
 }
 
 function isWorthTrying({ problem }) {
-  return problem && mayPass(problem);
+  return problem && problem !== CANCELLED && mayPass(problem);
 }
 
 /** Let these entries, and no others, have cards. */
@@ -64,33 +73,86 @@ function reveal(element) {
 }
 
 function ask(entries) {
-  waiting.push(...entries);
-  for (const { card } of entries) showWaiting(card, "Waiting for its turn …");
-  while (asking < AT_ONCE && waiting.length) {
-    asking += 1;
-    askNext();
+  const isAlone = entries.length === 1 && !isBusy();
+  for (const entry of entries) {
+    Object.assign(entry, { isAlone, wish: new AbortController(), key: entry.key ?? newId() });
+    showWaiting(entry.card, "Waiting for its turn …", () => cancel(entry));
   }
+  waiting.push(...entries);
+  proceed();
 }
 
-async function askNext() {
-  while (waiting.length) {
-    tellProgress();
-    const entry = waiting.shift();
-    await answer(entry).catch(() => fail(entry, UNFORESEEN));
-  }
-  asking -= 1;
-  if (asking === 0) tellOutcome();
+/** Go on with those that wait, as many at once as may be. */
+function proceed() {
+  while (waiting.length && uploading < UPLOADS && inWork < MOST_IN_WORK) answer(waiting.shift());
+  if (isBusy()) tellProgress(asked());
+  else tellOutcome(asked());
+}
+
+function asked() {
+  return shown.filter(({ file }) => file);
 }
 
 async function answer(entry) {
-  const { card, file } = entry;
-  const tell = (words, isNews) => {
-    showWaiting(card, words);
-    if (isNews) status.textContent = words;
-  };
-  const { answer, problem } = refusal(file) ?? (await classify(file, form.elements.api_key?.value.trim(), tell));
-  if (!isExplainable()) disableHeatMap();
-  if (problem) return fail(entry, problem);
+  inWork += 1;
+  try {
+    const { answer, problem } = refusal(entry.file) ?? (await lookAt(entry));
+    if (!isExplainable()) disableHeatMap();
+    if (problem) fail(entry, problem);
+    else await succeed(entry, answer);
+  } catch {
+    fail(entry, UNFORESEEN);
+  }
+  inWork -= 1;
+  proceed();
+}
+
+/** Wait for the answer to a picture, or leave it as a job and hear what becomes of it. */
+async function lookAt(entry, attempt = 1) {
+  const { file, isAlone, wish } = entry;
+  const apiKey = form.elements.api_key?.value.trim();
+  uploading += 1;
+  const sent = await (isAlone
+    ? classify(file, apiKey, (...words) => tell(entry, ...words))
+    : leave(file, apiKey, (...words) => tell(entry, ...words), entry.key, wish.signal));
+  uploading -= 1;
+  if (!sent.job) return sent;
+  proceed();
+  const { status, answer, problem } = await new Job(sent.job, (state) => tellState(entry, state), wish.signal).ended;
+  if (answer) return { answer };
+  if (status) entry.key = newId(); // this job has ended, and another try is another one
+  if (status === "cancelled") return { problem: CANCELLED };
+  return problem.status === 503 && status && attempt < TRIES ? lookAt(entry, attempt + 1) : { problem };
+}
+
+function tell(entry, words, isNews) {
+  showWaiting(entry.card, words, !entry.isAlone && (() => cancel(entry)));
+  if (isNews) say(words);
+}
+
+function tellState(entry, { status, position, words }) {
+  if (status === "running") return showWaiting(entry.card, "Being looked at …");
+  const queued = position > 1 ? `Queued, number ${position} in line.` : "Queued, next in line.";
+  showWaiting(entry.card, words ?? queued, () => cancel(entry));
+}
+
+function cancel(entry) {
+  entry.wish.abort();
+  showWaiting(entry.card, "Being cancelled …");
+  if (!waiting.includes(entry)) return;
+  waiting = waiting.filter((other) => other !== entry);
+  fail(entry, CANCELLED);
+  proceed();
+}
+
+/** Cancel every picture that may still be, the last first: else one would be sent in the place of the one before. */
+function cancelAll() {
+  for (const { card } of [...shown].reverse()) card.querySelector(".cancel:not([hidden])")?.click();
+  document.getElementById("answers-heading").focus(); // the button goes with the last of them
+}
+
+async function succeed(entry, answer) {
+  const { card } = entry;
   showWaiting(card, "");
   entry.answer = answer;
   await showAnswer(card, answer);
@@ -107,7 +169,7 @@ function fail(entry, problem) {
 
 /** Ask again about every picture that failed for a reason that may have passed: most often it is the same for all. */
 function askAgain(pressed) {
-  const failed = shown.filter(isWorthTrying);
+  const failed = pressed.problem === CANCELLED ? [pressed] : shown.filter(isWorthTrying);
   for (const entry of failed) {
     const old = entry.card;
     Object.assign(entry, { card: makeCard(entry), problem: null });
@@ -115,23 +177,6 @@ function askAgain(pressed) {
   }
   pressed.card.focus();
   ask(failed);
-}
-
-function tellProgress() {
-  const asked = shown.filter(({ file }) => file);
-  const done = asked.filter(({ answer, problem }) => answer || problem).length;
-  status.textContent = asked.length > 1 ? `${done} of ${asked.length} pictures done.` : `${asked[0].name} is being looked at.`;
-}
-
-function tellOutcome() {
-  const asked = shown.filter(({ file }) => file);
-  const failed = asked.filter(({ problem }) => problem).length;
-  const [only] = asked;
-  if (asked.length > 1) {
-    status.textContent = `${asked.length} pictures: ${asked.length - failed} answered${failed ? `, ${failed} not` : ""}.`;
-  } else {
-    status.textContent = only.answer ? `${only.name}: ${inShort(only.answer)}.` : `${only.name} was not answered.`;
-  }
 }
 
 function disableHeatMap() {
@@ -152,54 +197,12 @@ function refusal({ size }) {
   return size ? null : { problem: { status: 422, detail: "The file is empty.", remedy: "Choose another one." } };
 }
 
+/** Return a name that no other picture has, on this page or any. */
 function newId() {
-  count += 1;
-  return `${Date.now()}-${count}`;
-}
-
-async function takeSample({ value: name, firstElementChild: image }) {
-  try {
-    const response = await fetch(image.src);
-    if (!response.ok) throw new Error(response.statusText);
-    take([new File([await response.blob()], name)]);
-  } catch {
-    status.textContent = "The sample cannot be fetched. Check that you are online, then try again.";
-  }
-}
-
-function listen() {
-  const file = form.elements.image;
-  file.addEventListener("change", () => {
-    take([...file.files]);
-    file.value = ""; // so that the same one may be chosen again
-  });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (event.submitter?.name === "sample") takeSample(event.submitter);
-  });
-  document.getElementById("photograph").addEventListener("click", () => photograph(take));
-  document.addEventListener("paste", (event) => {
-    const files = [...event.clipboardData.files];
-    if (files.length) take(files);
-    else if (event.target.tagName !== "INPUT") status.textContent = "There is no picture on the clipboard.";
-  });
-  document.addEventListener("dragover", (event) => {
-    event.preventDefault(); // without it the browser would open the file
-    document.body.classList.add("dragging");
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) document.body.classList.remove("dragging");
-  });
-  document.addEventListener("drop", (event) => {
-    document.body.classList.remove("dragging");
-    if (event.target.matches?.("input[type=password]")) return; // a key
-    event.preventDefault();
-    const files = [...event.dataTransfer.files];
-    if (files.length) take(files);
-    else status.textContent = "What was dropped is no file. Save the picture first, then drop the file.";
-  });
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
 }
 
 document.documentElement.classList.add("script");
 for (const element of document.querySelectorAll(".script-only")) element.hidden = false;
-listen();
+listen(take);
+document.getElementById("cancel-all").addEventListener("click", cancelAll);
