@@ -15,7 +15,8 @@ from step1_script.options import read_options
 from step1_script.reports import open_report
 from step1_script.sources import find_sources
 from tests.benchmarks.figures import Figure, in_turn
-from tests.benchmarks.subjects import classifier_of, keras_models, write_photographs
+from tests.benchmarks.photographs import write_photographs
+from tests.benchmarks.subjects import classifier_of, keras_models
 
 ROUNDS = 7
 # The offline model needs so little time that decoding the picture is a fifth of the work for the same processors:

@@ -18,7 +18,7 @@ from step1_script.reports import Report
 from step1_script.sources import find_sources
 from step1_script.writers import JsonLinesWriter
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.subjects import write_photographs
+from tests.benchmarks.photographs import write_photographs
 
 FEW, MANY = 200, 2000
 

@@ -21,7 +21,8 @@ from shared.classifier.preprocess import Preprocessing, preprocess
 from tests.app.serving import Served, free_port, serving, wait_until_answered
 from tests.benchmarks.figures import Figure, in_turn
 from tests.benchmarks.load import Client, multipart
-from tests.benchmarks.subjects import classifier_of, keras_models, write_photographs
+from tests.benchmarks.photographs import write_photographs
+from tests.benchmarks.subjects import classifier_of, keras_models
 
 ROUNDS, PICTURES = 5, 40
 

@@ -12,7 +12,7 @@ import requests
 
 from tests.app.serving import Served, serving
 from tests.benchmarks.load import Client, multipart
-from tests.benchmarks.subjects import write_photographs
+from tests.benchmarks.photographs import write_photographs
 from tests.model.test_images_damage import ruins
 
 UPLOADS, ROUND = 5000, 500
