@@ -15,8 +15,7 @@ import pytest
 from redis import Redis, RedisError
 
 from step3_microservices.redis_server import redis_command, redis_program
-from tests.app.serving import Served, free_port, serving
-from tests.conftest import ROOT
+from tests.app.serving import ROOT, Served, free_port, serving
 
 GATEWAY, WORKER = "step3_microservices.gateway.serve", "step3_microservices.worker.serve"
 
