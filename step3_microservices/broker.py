@@ -3,9 +3,8 @@
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
-from step3_microservices.contract import INTERACTIVE, JOBS
+from step3_microservices.contract import INTERACTIVE, JOBS, QUEUE_TTL_S
 
-_QUEUE_EXPIRES_S = 24 * 3600  # a queue that nobody has put anything into for so long is forgotten
 # The exchange that leads straight to the queue of that name: nothing to keep, and nothing to look up for each task.
 _DIRECT = ""
 
@@ -48,4 +47,4 @@ def create_celery(redis_url: str, *, visibility_timeout_s: float) -> Celery:
 
 def _queue(name: str) -> Queue:
     exchange = Exchange(_DIRECT)  # type: ignore[no-untyped-call]
-    return Queue(name, exchange, routing_key=name, expires=_QUEUE_EXPIRES_S)  # type: ignore[no-untyped-call]
+    return Queue(name, exchange, routing_key=name, expires=QUEUE_TTL_S)  # type: ignore[no-untyped-call]

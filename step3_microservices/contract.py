@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float32]
 
 TASK = "classify"
 INTERACTIVE, JOBS = "interactive", "jobs"  # the two queues
+QUEUE_TTL_S = 24 * 3600  # a queue into which nobody has put anything for so long is forgotten
 PICTURE_SHAPE = struct.Struct("<HHB")  # height, width, channels: what a picture's bytes in Redis begin with
 
 

@@ -14,11 +14,16 @@ from typing import Any, Self, cast
 
 from redis import Redis
 
+from step3_microservices.contract import JOBS, QUEUE_TTL_S, Work
+from step3_microservices.task_messages import TaskMessages
+
 QUEUED, RUNNING, DONE, FAILED, EXPIRED, CANCELLED = "queued", "running", "done", "failed", "expired", "cancelled"
 STATUSES = (QUEUED, RUNNING, DONE, FAILED, EXPIRED, CANCELLED)
 ENDED = (DONE, FAILED, EXPIRED, CANCELLED)
+ENDED_KEY = "jobs:ended"  # a hash of how many have ended, and how
 
 _COUNTERS_TTL_S = 7 * 24 * 3600
+_INPUT_OUTLIVES_DEADLINE_S = 60
 _LOOKED_AT_ONCE = 100
 
 # `jobs:added` and `jobs:left` count jobs that have come and that wait no longer: their difference is a job's place.
@@ -36,7 +41,11 @@ if status == 'queued' then
     end
 end
 redis.call('HSET', KEYS[1], 'status', ARGV[2])
-if ARGV[2] ~= 'running' then redis.call('ZREM', 'jobs:open', string.sub(KEYS[1], 5)) end
+if ARGV[2] ~= 'running' then
+    redis.call('ZREM', 'jobs:open', string.sub(KEYS[1], 5))
+    redis.call('HINCRBY', 'jobs:ended', ARGV[2], 1)
+    redis.call('EXPIRE', 'jobs:ended', ARGV[4])
+end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'outcome', ARGV[3]) end
 redis.call('PUBLISH', KEYS[1], 'moved')
 return {status, 1}
@@ -46,17 +55,26 @@ if ARGV[1] ~= '' then
     local known = redis.call('GET', KEYS[2])
     if known then return {known, 0} end
 end
-if redis.call('LLEN', KEYS[3]) >= tonumber(ARGV[4]) then return {'full', redis.call('LLEN', KEYS[3])} end
+if ARGV[6] ~= '' and redis.call('LLEN', KEYS[3]) >= tonumber(ARGV[4]) then
+    return {'full', redis.call('LLEN', KEYS[3])}
+end
 if ARGV[1] ~= '' then redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2]) end
-local number = redis.call('INCR', 'jobs:added')
-redis.call('INCRBY', 'jobs:left', 0)
+redis.call('HSET', KEYS[1], 'number', redis.call('INCR', 'jobs:added'), unpack(cjson.decode(ARGV[3])))
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if ARGV[6] == '' then
+    redis.call('INCR', 'jobs:left')
+    redis.call('HSET', KEYS[1], 'outcome', ARGV[7])
+else
+    redis.call('INCRBY', 'jobs:left', 0)
+    redis.call('SET', KEYS[4], ARGV[7], 'PX', ARGV[8])
+    redis.call('LPUSH', KEYS[3], ARGV[6])
+    redis.call('EXPIRE', KEYS[3], ARGV[9])
+    redis.call('ZADD', 'jobs:open', ARGV[10], string.sub(KEYS[1], 5))
+    redis.call('EXPIRE', 'jobs:open', ARGV[5])
+end
 redis.call('EXPIRE', 'jobs:added', ARGV[5])
 redis.call('EXPIRE', 'jobs:left', ARGV[5])
-redis.call('ZADD', 'jobs:open', ARGV[6], string.sub(KEYS[1], 5))
-redis.call('EXPIRE', 'jobs:open', ARGV[5])
-redis.call('HSET', KEYS[1], 'number', number, unpack(cjson.decode(ARGV[3])))
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return {'', number}
+return {'', 0}
 """
 
 
@@ -73,6 +91,19 @@ class Job:
     number: int  # in the order of coming, from 1; 0 before it is kept
     position: int | None  # how many begin before it, and itself, while it is queued
     outcome: bytes | None
+
+    def work(self) -> Work:
+        """Return what its task asks for."""
+        asked = self.asked
+        return Work(
+            self.digest,
+            self.model_version,
+            asked["explain"],
+            self.deadline,
+            time(),
+            asked["traceparent"],
+            self.job_id,
+        )
 
     @classmethod
     def from_fields(cls, job_id: str, fields: Mapping[bytes, bytes], left: int) -> Self:
@@ -94,31 +125,40 @@ class Job:
 class JobStore:
     """The jobs; `ttl_s` is how long one is kept, counted from its beginning."""
 
-    def __init__(self, redis: Redis, *, ttl_s: float, missed_after_s: float = 60) -> None:
+    def __init__(self, redis: Redis, messages: TaskMessages, *, ttl_s: float, missed_after_s: float) -> None:
         """Use that Redis; `missed_after_s` is how long a task may be on its way before anybody asks where it is."""
+        self._messages = messages
         self._missed_after_s = missed_after_s
         self._redis = redis
         self._ttl_ms = ceil(ttl_s * 1e3)
         self._move = redis.register_script(_MOVE)
         self._add = redis.register_script(_ADD)
 
-    def add(self, job: Job, *, idempotency: tuple[str, str] | None, max_queued: int, queue: str) -> str | int | None:
-        """Keep a new job. `idempotency` is the client's key, and what it stands for: the digest of the whole request.
+    def add(
+        self, job: Job, picture: bytes | None, *, idempotency: tuple[str, str] | None, max_queued: int
+    ) -> str | int | None:
+        """Keep a new job and put its task into the queue, in one step; or keep one that has its outcome already.
 
-        Returns None where the job was added; how many jobs wait, where there is no room for it; or what was kept under
-        the client's key: the first job's id and the digest of its request, parted by a blank.
+        `picture` is the model's input, None where there is an outcome. `idempotency` is the client's key, and what it
+        stands for: the digest of the whole request. Returns None where the job was added; how many jobs wait, where
+        there is no room for it; or what was kept under the client's key: the first job's id and the digest of its
+        request, parted by a blank.
         """
         key, request = idempotency or ("", "")
         fields = ["status", job.status, "digest", job.digest, "asked", json.dumps(job.asked)]
         fields += ["model_version", job.model_version, "deadline", str(job.deadline)]
         said, number = self._add(
-            keys=[f"job:{job.job_id}", f"idempotency:{key}", queue],
+            keys=[f"job:{job.job_id}", f"idempotency:{key}", JOBS, f"input:{job.digest}"],
             args=[
                 f"{job.job_id} {request}" if key else "",
                 self._ttl_ms,
                 json.dumps(fields),
                 max_queued,
                 _COUNTERS_TTL_S,
+                self._messages.of(job.work()) if picture else "",
+                picture or job.outcome or b"",
+                ceil((job.deadline - time() + _INPUT_OUTLIVES_DEADLINE_S) * 1e3),
+                QUEUE_TTL_S,
                 time() + self._missed_after_s,
             ],
         )
@@ -126,10 +166,12 @@ class JobStore:
             return int(number)
         return cast("bytes", said).decode() or None
 
-    def forget(self, job_id: str, idempotency: tuple[str, str] | None) -> None:
-        """Take a job back whose task could not be sent."""
-        self.move(job_id, (QUEUED,), CANCELLED)
-        self._redis.delete(f"job:{job_id}", f"idempotency:{idempotency[0] if idempotency else ''}")
+    def send_again(self, job: Job) -> None:
+        """Put the task of a job into the queue once more; one too many does no harm."""
+        with self._redis.pipeline() as pipe:
+            pipe.lpush(JOBS, self._messages.of(job.work()))
+            pipe.expire(JOBS, QUEUE_TTL_S)
+            pipe.execute()
 
     def find(self, job_id: str) -> Job | None:
         """Return a job, or None where there is none of that id, or no longer."""
@@ -159,7 +201,7 @@ class JobStore:
         status, moved = self._move(keys=[f"job:{job_id}"], args=[json.dumps(before), after, outcome, _COUNTERS_TTL_S])
         return status.decode(), bool(moved)
 
-    def lost(self, queue: str) -> list[Job]:
+    def lost(self) -> list[Job]:
         """Return open jobs whose tasks are nowhere, and which therefore have to be sent again.
 
         Celery takes a task out of Redis a moment before it notes that the task is in work, so a worker that is killed
@@ -170,7 +212,7 @@ class JobStore:
         if not overdue:
             return []
         with self._redis.pipeline() as pipe:
-            pipe.llen(queue)
+            pipe.llen(JOBS)
             pipe.hlen("unacked")
             pipe.get("jobs:reached")
             waiting, in_work, reached = pipe.execute()

@@ -14,32 +14,37 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from step3_microservices.contract import Failure, Result, Work, answer_key, unpack
+from step3_microservices.contract import INTERACTIVE, QUEUE_TTL_S, Failure, Result, Work, answer_key, unpack
 
 _CONNECT_TIMEOUT_S = 1.0
 _SOCKET_TIMEOUT_S = 5.0
 _DELIVERIES_TTL_S = 3600
+_INPUT_OUTLIVES_MS = 30_000  # whoever waits for the answer: a task may be delivered a second time
 _BLOCK_S = 2.0  # below the socket's time-out, or a long wait would look like a lost connection
 
 # Each script is one step that nobody can come between.
-_RECALL = """
-local upload = redis.call('GET', KEYS[1])
-if not upload then return {} end
-return {upload, redis.call('GET', 'answer:' .. ARGV[1] .. ':' .. string.sub(upload, 1, 64) .. ARGV[2])}
+_LOOK_UP = """
+local found = {redis.call('LLEN', KEYS[1])}
+local upload = KEYS[2] ~= '' and redis.call('GET', KEYS[2])
+local answer = upload and redis.call('GET', 'answer:' .. ARGV[1] .. ':' .. string.sub(upload, 1, 64) .. ARGV[2])
+if answer then found[2], found[3] = upload, answer end
+return found
 """
 _ASK = """
 local answer = redis.call('GET', KEYS[1])
 if answer then return {'answered', answer} end
-local leads = 'follows'
 if redis.call('EXISTS', KEYS[3]) == 0 then
     local queued = redis.call('LLEN', KEYS[4])
     if queued >= tonumber(ARGV[3]) then return {'full', queued} end
     redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])
-    leads = 'leads'
+    redis.call('SET', KEYS[5], ARGV[4], 'PX', ARGV[2] + ARGV[6])
+    if KEYS[6] ~= '' then redis.call('SET', KEYS[6], ARGV[7], 'PX', ARGV[8]) end
+    redis.call('LPUSH', KEYS[4], ARGV[5])
+    redis.call('EXPIRE', KEYS[4], ARGV[9])
 end
 redis.call('SADD', KEYS[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
-return {leads, ''}
+return {'waits', ''}
 """
 _FINISH = """
 if tonumber(ARGV[2]) > 0 then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
@@ -64,12 +69,33 @@ def connect(redis_url: str, *, max_connections: int = 16) -> Redis:
     )
 
 
+class Found(NamedTuple):
+    """What a gateway finds before it looks at a picture: how many wait, and, of one answered before, all that matters.
+
+    `known` is what was remembered of the upload, with the digest of the model's input as `digest`.
+    """
+
+    queued: int
+    known: dict[str, Any] | None
+    result: Result | None
+
+
 class Asked(NamedTuple):
-    """What became of a question: a result that was there; or whether this asker has to send the task; or no room."""
+    """What became of a question: a result that was there, or no room; or else the asker waits."""
 
     result: Result | None
-    leads: bool
-    queued: int | None = None  # how many wait, where there is no room for one more
+    queued: int | None  # how many wait, where there is no room for one more
+
+
+@dataclass(frozen=True)
+class Question:
+    """A picture for the queue; `upload` names what it was made from, of which `known` is remembered."""
+
+    work: Work
+    message: str  # the task, as Celery sends it
+    picture: bytes
+    upload: str | None
+    known: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -89,47 +115,45 @@ class Store:
         self.caches = answer_ttl_s > 0
         self._answer_ttl_ms = ceil(answer_ttl_s * 1e3)
         self._reply_ttl_ms = ceil(reply_ttl_s * 1e3)
-        self._recall = redis.register_script(_RECALL)
+        self._look_up = redis.register_script(_LOOK_UP)
         self._ask = redis.register_script(_ASK)
         self._finish = redis.register_script(_FINISH)
 
     # --- for the gateway ----------------------------------------------------------------------------------------------
 
-    def recall(self, upload: str, model_version: str, *, explained: bool) -> tuple[dict[str, Any], Result] | None:
-        """Return what is known of an upload, by the digest of its bytes, and its answer; None unless both are here."""
-        if not self.caches:
-            return None
-        found = self._recall(keys=[f"upload:{upload}"], args=[model_version, ":explained" * explained])
-        if len(found) < 2 or found[1] is None:  # noqa: PLR2004 - what the script returns
-            return None
-        result = unpack(found[1])
-        known = {"digest": found[0][:64].decode()} | json.loads(found[0][64:])
-        return (known, result) if isinstance(result, Result) else None
+    def look_up(self, upload: str | None, model_version: str, *, explained: bool) -> Found:
+        """Return how many interactive pictures wait; and what is here of an upload, by its name."""
+        key = f"upload:{upload}" if upload and self.caches else ""
+        queued, *rest = self._look_up(keys=[INTERACTIVE, key], args=[model_version, ":explained" * explained])
+        result = unpack(rest[1]) if rest else None
+        if not isinstance(result, Result):
+            return Found(int(queued), None, None)
+        return Found(int(queued), {"digest": rest[0][:64].decode(), **json.loads(rest[0][64:])}, result)
 
-    def ask(self, work: Work, reply: str, *, ttl_s: float, max_queued: int, queue: str) -> Asked:
-        """Return the answer, or join those who wait for it under the name `reply`, unless too many tasks wait."""
-        key = work.answer_key
+    def ask(self, question: Question, reply: str, *, ttl_s: float, max_queued: int) -> Asked:
+        """Return the answer, or wait for it under the name `reply`; the first who does puts the task into its queue.
+
+        That and everything that the task needs is one step, so that there is never one without the other.
+        """
+        work, key = question.work, question.work.answer_key
+        upload = f"upload:{question.upload}" if question.upload and self.caches else ""
         said, value = self._ask(
-            keys=[f"answer:{key}", f"waiting:{key}", f"flight:{key}", queue],
-            args=[reply, max(1, ceil(ttl_s * 1e3)), max_queued],
+            keys=[f"answer:{key}", f"waiting:{key}", f"flight:{key}", INTERACTIVE, f"input:{work.digest}", upload],
+            args=[
+                reply,
+                max(1, ceil(ttl_s * 1e3)),
+                max_queued,
+                question.picture,
+                question.message,
+                _INPUT_OUTLIVES_MS,
+                work.digest + json.dumps(question.known),
+                self._answer_ttl_ms,
+                QUEUE_TTL_S,
+            ],
         )
         if said == b"answered":
-            return Asked(unpack(value), leads=False)  # type: ignore[arg-type] # failures are not kept
-        if said == b"full":
-            return Asked(None, leads=False, queued=int(value))
-        return Asked(None, leads=said == b"leads")
-
-    def put(self, digest: str, picture: bytes, ttl_s: float, upload: str | None, known: dict[str, Any]) -> None:
-        """Lay a picture's input down under its digest, and what is known of the upload that it comes from."""
-        with self.redis.pipeline(transaction=False) as pipe:
-            pipe.set(f"input:{digest}", picture, px=ceil(ttl_s * 1e3))
-            if self.caches and upload:
-                pipe.set(f"upload:{upload}", digest + json.dumps(known), px=self._answer_ttl_ms)
-            pipe.execute()
-
-    def give_up(self, work: Work) -> None:
-        """Let the next asker send a task, where this one could not."""
-        self.redis.delete(f"flight:{work.answer_key}")
+            return Asked(cast("Result", unpack(value)), None)  # failures are not kept
+        return Asked(None, int(value) if said == b"full" else None)
 
     def wait(self, reply: str, timeout_s: float) -> Result | Failure | None:
         """Wait for a reply; None where none comes in time."""

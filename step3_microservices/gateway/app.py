@@ -22,7 +22,7 @@ from shared.classifier.predictions import Answer
 from shared.classifier.preprocess import preprocess
 from shared.errors import ExpectedError, ImageError
 from shared.json_forms import ResultJson
-from step3_microservices.contract import ModelCard, Result
+from step3_microservices.contract import ModelCard
 from step3_microservices.gateway import documentation
 from step3_microservices.gateway.access import protect
 from step3_microservices.gateway.config import Config
@@ -36,8 +36,11 @@ from step3_microservices.gateway.metrics import Metrics, count_requests
 from step3_microservices.gateway.page import page_blueprint
 from step3_microservices.gateway.problems import ModelChangedError, explain_errors, invalid_parameters, problem_of
 from step3_microservices.gateway.request_log import log_requests
+from step3_microservices.gateway.status import gather
+from step3_microservices.gateway.status_doors import status_api, status_page
 from step3_microservices.gateway.uploads import Upload, UploadRequest, read_uploads
 from step3_microservices.job_store import JobStore
+from step3_microservices.store import Found
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def create_app(config: Config, model: RemoteModel, jobs: JobStore, metrics_folde
     app.request_class = UploadRequest
     app.json.sort_keys = False  # type: ignore[attr-defined] # an answer reads best in the order it was written
     app.config.update(MAX_CONTENT_LENGTH=config.max_body_bytes, MAX_FORM_PARTS=config.max_images + 16)
-    service = Service(config, model, Metrics(metrics_folder), DecodingPlaces(config.decoders, config.answer_timeout_s))
+    metrics = Metrics(config, model.store.redis, metrics_folder)
+    service = Service(config, model, metrics, DecodingPlaces(config.decoders, config.answer_timeout_s))
 
     log_requests(app)
     count_requests(app, service.metrics)
@@ -75,6 +79,9 @@ def create_app(config: Config, model: RemoteModel, jobs: JobStore, metrics_folde
     app.register_api(jobs_api(config, model, jobs, partial(prepare, service)))
     app.register_api(feedback_api(config, model, jobs))
     app.register_api(probes(service))
+    status = partial(gather, model.store.redis, metrics)
+    app.register_api(status_api(status))
+    app.register_blueprint(status_page(status))
     app.register_blueprint(page_blueprint(config, partial(classify, service), service.decoding))
     app.register_blueprint(documentation.documentation_blueprint(app))
     return app
@@ -117,7 +124,7 @@ def probes(service: Service) -> APIBlueprint:
     @door.get("/readyz", **describe("readyz"))
     def readyz() -> Response:
         card = service.model.classifier
-        golden.check(partial(classify, replace(service, model=service.model.afresh())))
+        golden.check(partial(classify_uncounted, replace(service, model=service.model.afresh())))
         return jsonify(status="ready", model_version=str(card.version))
 
     @door.get("/metrics", **describe("metrics"))
@@ -129,13 +136,20 @@ def probes(service: Service) -> APIBlueprint:
 
 def classify(service: Service, uploads: Sequence[Upload], query: ClassifyQuery) -> list[Answer | ExpectedError]:
     """Answer all pictures of a request in their order; a bad one gets its error, the rest their answers."""
-    try:
-        results = classify_with(service.model.classifier, service, uploads, query)
-    except ModelChangedError:  # while they waited; the new model may want another size
-        results = classify_with(service.model.classifier, service, uploads, query)
+    results = classify_uncounted(service, uploads, query)
     for result in results:
         service.metrics.observe(result)
     return results
+
+
+def classify_uncounted(
+    service: Service, uploads: Sequence[Upload], query: ClassifyQuery
+) -> list[Answer | ExpectedError]:
+    """Do so with pictures that are nobody's, and say nothing of what people send."""
+    try:
+        return classify_with(service.model.classifier, service, uploads, query)
+    except ModelChangedError:  # while they waited; the new model may want another size
+        return classify_with(service.model.classifier, service, uploads, query)
 
 
 def classify_with(
@@ -154,9 +168,10 @@ def prepare(service: Service, upload: Upload, card: ModelCard, query: ClassifyQu
     """Decode and preprocess one picture; a bad one is reported in its place, and the rest go on."""
     config = service.config
     started = perf_counter()
-    if (found := service.model.recall(upload.image_bytes, card, explained=query.explain)) is not None:
-        return recalled(*found, seconds=perf_counter() - started)
-    service.model.check_room()
+    found = service.model.look_up(upload.image_bytes, card, explained=query.explain)
+    service.metrics.observe_recall(found=found.known is not None)
+    if found.known is not None:
+        return recalled(found, perf_counter() - started)
     try:
         with service.decoding.place():
             started = perf_counter()
@@ -177,11 +192,12 @@ def prepare(service: Service, upload: Upload, card: ModelCard, query: ClassifyQu
     return Picture(image.rgb.size, image.facts, timings_ms, input=model_input, digest=model_input.digest)
 
 
-def recalled(known: dict[str, Any], result: Result, seconds: float) -> Picture:
+def recalled(found: Found, seconds: float) -> Picture:
     """Return a picture that was answered before: the timings are those of this request."""
     timings_ms = {"decode": 0.0, "preprocess": 0.0, "predict": seconds * 1e3}
+    known: dict[str, Any] = found.known or {}
     facts = ImageFacts(**known["facts"])
-    return Picture(tuple(known["size"]), facts, timings_ms, result=result, digest=known["digest"])
+    return Picture(tuple(known["size"]), facts, timings_ms, result=found.result, digest=known["digest"])
 
 
 def answer(pictures: Sequence[Picture], card: ModelCard, model: RemoteModel, query: ClassifyQuery) -> Iterator[Answer]:

@@ -15,10 +15,8 @@ from threading import Lock
 from time import monotonic, time
 from typing import Any, Self
 
-from celery import Celery
 from flask import g
-from kombu.exceptions import OperationalError
-from redis import Redis, RedisError
+from redis import Redis
 
 from shared.classifier.explain import explanation_of
 from shared.classifier.images import ImageFacts
@@ -30,9 +28,7 @@ from shared.tracing import traceparent_of
 from step3_microservices.contract import (
     BROKEN,
     INPUT_GONE,
-    INTERACTIVE,
     MODEL_CHANGED,
-    TASK,
     Failure,
     ModelCard,
     Result,
@@ -47,11 +43,11 @@ from step3_microservices.gateway.problems import (
     QueueFullError,
 )
 from step3_microservices.presence import Worker, model_card, workers
-from step3_microservices.store import Store
+from step3_microservices.store import Found, Question, Store
+from step3_microservices.task_messages import TaskMessages
 
 _LOOKED_UP_EVERY_S = 0.5
 _RETRY_AFTER_S = 2
-_INPUT_OUTLIVES_DEADLINE_S = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -120,11 +116,11 @@ class Workers:
 class RemoteModel:
     """Workers behind a queue, as one model that threads share."""
 
-    def __init__(self, celery: Celery, store: Store, *, max_queued: int, timeout_s: float) -> None:
+    def __init__(self, messages: TaskMessages, store: Store, *, max_queued: int, timeout_s: float) -> None:
         """Ask through that queue; `timeout_s` is how long one may wait for an answer."""
         self.store = store
         self.workers = Workers(store.redis)
-        self._celery = celery
+        self._messages = messages
         self._max_queued = max_queued
         self._timeout_s = timeout_s
         self._salt: Callable[[], bytes] | None = None
@@ -146,17 +142,17 @@ class RemoteModel:
         """The card of the model that answers: preprocessing, labels, version."""
         return self.workers.card()
 
-    def recall(self, image_bytes: bytes, card: ModelCard, *, explained: bool) -> tuple[dict[str, Any], Result] | None:
-        """Return what is known of an upload, and its result, where the same one was answered before."""
-        if self._salt or not self.store.caches:
-            return None
-        return self.store.recall(upload_name(image_bytes, card), str(card.version), explained=explained)
+    def look_up(self, image_bytes: bytes, card: ModelCard, *, explained: bool) -> Found:
+        """Return what is known of an upload, and its result, where the same one was answered before.
 
-    def check_room(self) -> None:
-        """Raise QueueFullError where no more pictures are taken: before they cost the time to decode them."""
-        queued = self.store.redis.llen(INTERACTIVE)
-        if queued >= self._max_queued:
-            raise self.full(queued)
+        Raises QueueFullError where that is not so and no more pictures are taken: before they cost the time to decode
+        them.
+        """
+        upload = upload_name(image_bytes, card) if self.store.caches and not self._salt else None
+        found = self.store.look_up(upload, str(card.version), explained=explained)
+        if found.result is None and found.queued >= self._max_queued:
+            raise self.full(found.queued)
+        return found
 
     def predict(self, inputs: Sequence[ModelInput], card: ModelCard, *, with_features: bool) -> list[Result]:
         """Return what the model finds in each picture.
@@ -167,15 +163,6 @@ class RemoteModel:
         deadline = time() + self._timeout_s
         asked = [self._ask(one, card, explained=with_features, deadline=deadline) for one in inputs]
         return [one if isinstance(one, Result) else self._wait(one, deadline) for one in asked]
-
-    def send(self, work: Work, queue: str) -> None:
-        """Send a task. Raises NotReadyError where the queue cannot be reached."""
-        try:
-            self._celery.send_task(TASK, args=work, queue=queue, retry=False, ignore_result=True)
-        except (OperationalError, RedisError, OSError) as error:
-            raise NotReadyError(
-                "The queue cannot be reached.", "Try again in a few seconds.", _RETRY_AFTER_S
-            ) from error
 
     def full(self, queued: int) -> QueueFullError:
         """Return the error that tells a client when there will be room."""
@@ -189,19 +176,11 @@ class RemoteModel:
         reply = secrets.token_hex(12)
         work = Work(one.digest, str(card.version), explained, deadline, time(), traceparent_of(g.trace_id))
         ttl_s = max(0.001, deadline - time())
-        asked = self.store.ask(work, reply, ttl_s=ttl_s, max_queued=self._max_queued, queue=INTERACTIVE)
-        if asked.result:
-            return asked.result
+        question = Question(work, self._messages.of(work), one.packed, one.upload, one.known)
+        asked = self.store.ask(question, reply, ttl_s=ttl_s, max_queued=self._max_queued)
         if asked.queued is not None:
             raise self.full(asked.queued)
-        if asked.leads:
-            try:
-                self.store.put(one.digest, one.packed, ttl_s + _INPUT_OUTLIVES_DEADLINE_S, one.upload, one.known)
-                self.send(work, INTERACTIVE)
-            except Exception:
-                self.store.give_up(work)
-                raise
-        return reply
+        return asked.result or reply
 
     def _wait(self, reply: str, deadline: float) -> Result:
         while (left_s := deadline - time()) > 0:

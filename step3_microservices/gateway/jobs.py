@@ -12,7 +12,7 @@ from flask import g
 from shared.classifier.images import ImageFacts
 from shared.errors import ExpectedError
 from shared.tracing import traceparent_of
-from step3_microservices.contract import JOBS, ModelCard, Result, Work, unpack
+from step3_microservices.contract import ModelCard, Result, unpack
 from step3_microservices.gateway.config import Config
 from step3_microservices.gateway.documentation import ClassifyQuery, JobJson, Status
 from step3_microservices.gateway.inference import Picture, RemoteModel, answer_of, error_of
@@ -24,8 +24,6 @@ from step3_microservices.gateway.problems import (
     problem_of,
 )
 from step3_microservices.job_store import CANCELLED, DONE, EXPIRED, FAILED, QUEUED, Job, JobStore
-
-_INPUT_OUTLIVES_DEADLINE_S = 60.0
 
 
 class Jobs:
@@ -53,38 +51,21 @@ class Jobs:
             raise picture
         known = {"size": picture.size, "facts": vars(picture.facts), "timings_ms": picture.timings_ms}
         asked = known | {"top_k": query.top_k, "explain": query.explain, "traceparent": traceparent_of(g.trace_id)}
+        status, outcome = (DONE, picture.result.pack()) if picture.result else (QUEUED, None)
         deadline = time() + self._config.job_timeout_s
-        job = Job(secrets.token_hex(16), QUEUED, picture.digest, asked, str(card.version), deadline, 0, None, None)
-        said = self._store.add(job, idempotency=idempotency, max_queued=self._config.max_queued_jobs, queue=JOBS)
+        job = Job(secrets.token_hex(16), status, picture.digest, asked, str(card.version), deadline, 0, None, outcome)
+        packed = picture.input.packed if picture.input else None
+        said = self._store.add(job, packed, idempotency=idempotency, max_queued=self._config.max_queued_jobs)
         if isinstance(said, int):
             raise self._model.full(said)
-        if said:
-            job_id, _, request = said.partition(" ")
-            if idempotency and request != idempotency[1]:
-                raise IdempotencyKeyReusedError(
-                    "This Idempotency-Key came with another request before.", "Choose a new key for each request."
-                )
-            job = self.find(job_id)
-            if job.status != QUEUED:
-                return job
-            # Whoever sent the first request may have died before the task was sent; a task too many does no harm.
-        self._begin(job, picture, query, idempotency)
-        return self.find(job.job_id)
-
-    def _begin(self, job: Job, picture: Picture, query: ClassifyQuery, idempotency: tuple[str, str] | None) -> None:
-        if picture.result:
-            self._store.end(job.job_id, DONE, picture.result.pack())
-            return
-        traceparent = job.asked["traceparent"]
-        work = Work(job.digest, job.model_version, query.explain, job.deadline, time(), traceparent, job.job_id)
-        try:
-            if picture.input and picture.input.digest == job.digest:
-                ttl_s = self._config.job_timeout_s + _INPUT_OUTLIVES_DEADLINE_S
-                self._model.store.put(job.digest, picture.input.packed, ttl_s, None, {})
-            self._model.send(work, JOBS)
-        except Exception:
-            self._store.forget(job.job_id, idempotency)
-            raise
+        if said is None:
+            return self.find(job.job_id)
+        first_id, _, request = said.partition(" ")
+        if idempotency and request != idempotency[1]:
+            raise IdempotencyKeyReusedError(
+                "This Idempotency-Key came with another request before.", "Choose a new key for each request."
+            )
+        return self.find(first_id)
 
     def find(self, job_id: str) -> Job:
         """Return a job. Raises JobNotFoundError."""

@@ -17,11 +17,13 @@ from gunicorn.glogging import Logger
 
 from shared.errors import ExpectedError
 from step3_microservices.broker import create_celery
+from step3_microservices.contract import INTERACTIVE, JOBS
 from step3_microservices.gateway.config import Config, ConfigError, read_config
 from step3_microservices.gateway.connections import DeadlineWorker
 from step3_microservices.gateway.inference import RemoteModel
 from step3_microservices.job_store import JobStore
 from step3_microservices.store import Store, connect
+from step3_microservices.task_messages import TaskMessages
 
 LOGGING = {
     "version": 1,
@@ -76,12 +78,17 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         redis = connect(config.redis_url, max_connections=2 * config.threads)
         celery = create_celery(config.redis_url, visibility_timeout_s=config.visibility_timeout_s)
         model = RemoteModel(
-            celery,
+            TaskMessages(celery, INTERACTIVE),
             Store(redis, answer_ttl_s=config.answer_ttl_s),
             max_queued=config.max_queued,
             timeout_s=config.answer_timeout_s,
         )
-        jobs = JobStore(redis, ttl_s=config.job_ttl_s, missed_after_s=3 * config.visibility_timeout_s)
+        jobs = JobStore(
+            redis,
+            TaskMessages(celery, JOBS),
+            ttl_s=config.job_ttl_s,
+            missed_after_s=3 * config.visibility_timeout_s,
+        )
         return create_app(config, model, jobs, self.metrics_folder)
 
 

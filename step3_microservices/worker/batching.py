@@ -37,11 +37,16 @@ class Limits:
 
 
 class Batcher:
-    """Fills batches. `get` takes one message from the queue of that name, or returns None where it is empty."""
+    """Fills batches.
 
-    def __init__(self, get: Callable[[str], Message | None], limits: Limits) -> None:
+    `get` takes one message from the queue of that name, or returns None where it is empty; `anybody_waits` tells
+    whether it is worth asking.
+    """
+
+    def __init__(self, get: Callable[[str], Message | None], anybody_waits: Callable[[], bool], limits: Limits) -> None:
         """Begin with nothing owed to jobs."""
         self._get = get
+        self._anybody_waits = anybody_waits
         self._limits = limits
         self._owed = 0.0  # pictures of jobs that may go before an interactive one
 
@@ -52,6 +57,8 @@ class Batcher:
         """
         self._count(is_job=bool(first.job_id))
         taken: list[Message] = []
+        if not self._room() or not self._anybody_waits():
+            return taken
         deadline: float | None = None
         while len(taken) < self._room():
             message = self._next()

@@ -3,7 +3,9 @@
 import logging
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -15,10 +17,11 @@ from shared.classifier.images import decode
 from shared.classifier.labels import imagenet_labels, top_k
 from shared.classifier.preprocess import preprocess
 from shared.errors import ExpectedError
+from step3_microservices.job_store import JobStore
 from step3_microservices.presence import Worker, announce, retire
 from step3_microservices.worker import artifacts
 from step3_microservices.worker.config import Config, ConfigError
-from step3_microservices.worker.lost_jobs import LostJobs
+from step3_microservices.worker.lost_jobs import send_lost_jobs_again
 from step3_microservices.worker.metrics import Metrics
 from step3_microservices.worker.models import Loaded, ServedModels
 from step3_microservices.worker.runtime import Classifier, load_artifact
@@ -27,6 +30,8 @@ SAMPLES = Path(next(iter(shared.__path__))) / "samples"
 IMAGENET_CATS = ("tabby", "tiger cat", "Egyptian cat")
 _ANNOUNCED_EVERY_S = 1.0
 _OLD_MODEL_KEPT_S = 60.0  # longer than any interactive request waits
+
+Chore = Callable[[], None]
 
 _log = logging.getLogger(__name__)
 
@@ -80,14 +85,14 @@ def check_golden(config: Config, classifier: Classifier) -> None:
 class Lifecycle:
     """Says once a second that this worker is there, and looks whether another version of its model is wanted."""
 
-    def __init__(self, config: Config, redis: Redis, models: ServedModels, metrics: Metrics, jobs: LostJobs) -> None:
+    def __init__(self, config: Config, redis: Redis, models: ServedModels, metrics: Metrics, jobs: JobStore) -> None:
         """Name this process; `start` begins."""
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._config = config
         self._redis = redis
         self._models = models
         self._metrics = metrics
-        self._jobs = jobs
+        self._search = partial(send_lost_jobs_again, jobs)
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="lifecycle", daemon=True)
         self._refused: str | None = None
@@ -106,7 +111,10 @@ class Lifecycle:
 
     def _run(self) -> None:
         is_missed = False
-        due = {self._jobs.send_again: self._config.visibility_timeout_s, self._look: self._config.reload_interval_s}
+        due: dict[Chore, float] = {
+            self._search: self._config.visibility_timeout_s,
+            self._look: self._config.reload_interval_s,
+        }
         next_at = {chore: monotonic() + interval_s for chore, interval_s in due.items()}
         while not self._stopped.is_set():
             try:

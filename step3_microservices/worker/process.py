@@ -14,11 +14,11 @@ from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, JOBS
 from step3_microservices.job_store import JobStore
 from step3_microservices.store import Store, connect
+from step3_microservices.task_messages import TaskMessages
 from step3_microservices.worker.batching import Limits
 from step3_microservices.worker.config import Config, read_config
 from step3_microservices.worker.inference import Inference
 from step3_microservices.worker.lifecycle import Lifecycle, load_model
-from step3_microservices.worker.lost_jobs import LostJobs
 from step3_microservices.worker.metrics import Metrics
 from step3_microservices.worker.models import ServedModels
 from step3_microservices.worker.tasks import Channel, register_task
@@ -53,14 +53,15 @@ def main() -> int:
 def work(config: Config, models: ServedModels) -> int:
     """Answer with those models; return the exit code."""
     redis = connect(config.redis_url)
-    metrics = Metrics()
+    metrics = Metrics(redis)
     store = Store(redis, answer_ttl_s=config.answer_ttl_s)
-    jobs = JobStore(redis, ttl_s=config.job_ttl_s, missed_after_s=3 * config.visibility_timeout_s)
-    inference = Inference(store, jobs, models, metrics)
     app = create_celery(config.redis_url, visibility_timeout_s=config.visibility_timeout_s)
-    channel = Channel()
+    missed_after_s = 3 * config.visibility_timeout_s
+    jobs = JobStore(redis, TaskMessages(app, JOBS), ttl_s=config.job_ttl_s, missed_after_s=missed_after_s)
+    inference = Inference(store, jobs, models, metrics)
+    channel = Channel(redis)
     register_task(app, channel, inference, Limits(config.max_batch_size, config.max_wait_ms, config.job_share))
-    lifecycle = Lifecycle(config, redis, models, metrics, LostJobs(app, jobs))
+    lifecycle = Lifecycle(config, redis, models, metrics, jobs)
 
     def begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery has no types
         channel.consumer = sender

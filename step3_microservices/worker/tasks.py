@@ -6,9 +6,9 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import Reject
-from redis import RedisError
+from redis import Redis, RedisError
 
-from step3_microservices.contract import TASK, Work
+from step3_microservices.contract import INTERACTIVE, JOBS, TASK, Work
 from step3_microservices.worker.batching import Batcher, Limits, Message
 from step3_microservices.worker.inference import Inference
 
@@ -18,9 +18,17 @@ _log = logging.getLogger(__name__)
 class Channel:
     """Where tasks are taken from: the consumer's channel, which is another one after each reconnection."""
 
-    def __init__(self) -> None:
+    def __init__(self, redis: Redis) -> None:
         """Begin without a consumer."""
         self.consumer: Any = None
+        self._redis = redis
+
+    def anybody_waits(self) -> bool:
+        """Return whether there is anything in either queue: one look, where `get` would be two."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.llen(INTERACTIVE)
+            pipe.llen(JOBS)
+            return any(pipe.execute())
 
     def get(self, queue: str) -> Message | None:
         """Take one message from a queue, to be acknowledged; None where it is empty."""
@@ -30,7 +38,7 @@ class Channel:
 
 def register_task(app: Celery, channel: Channel, inference: Inference, limits: Limits) -> None:
     """Let the app do the task with that."""
-    batcher = Batcher(channel.get, limits)
+    batcher = Batcher(channel.get, channel.anybody_waits, limits)
 
     @app.task(name=TASK, bind=True)  # type: ignore[untyped-decorator]
     def classify(task: Any, *fields: Any) -> None:  # noqa: ANN401 - Celery has no types

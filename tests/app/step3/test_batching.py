@@ -32,7 +32,7 @@ def batcher(queues):
         def get(name):
             return queues[name].popleft() if queues[name] else None
 
-        return Batcher(get, Limits(max_batch_size, max_wait_ms, job_share))
+        return Batcher(get, lambda: any(queues.values()), Limits(max_batch_size, max_wait_ms, job_share))
 
     return make
 

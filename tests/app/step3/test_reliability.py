@@ -1,5 +1,7 @@
 """What may happen to parts of the system while people use it, and what they must not notice."""
 
+import base64
+import json
 import os
 import signal
 import time
@@ -11,11 +13,13 @@ import numpy as np
 import psutil
 import pytest
 import requests
+from kombu import Connection, Producer
 
 from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, JOBS, TASK, Work, pack_picture
 from step3_microservices.presence import workers
-from step3_microservices.store import Store, connect
+from step3_microservices.store import Question, Store, connect
+from step3_microservices.task_messages import TaskMessages
 from tests.app.http_contract import CAT, labels
 from tests.app.serving import serving
 from tests.app.step3.load import Outcomes, classify_once, clients, new_picture
@@ -92,20 +96,38 @@ def test_a_job_whose_task_a_killed_worker_took_along_is_sent_again(own_system):
     assert {ended(own_system, job, within_s=40)["status"] for job in jobs} == {"done"}
 
 
-def test_work_that_nobody_waits_for_any_more_is_dropped_before_the_model_sees_it(system, offline_classifier):
+def test_work_that_nobody_waits_for_any_more_is_dropped_before_the_model_sees_it(system):
     redis = connect(system.redis.url)
     store = Store(redis, answer_ttl_s=60)
+    messages = TaskMessages(create_celery(system.redis.url, visibility_timeout_s=10), INTERACTIVE)
     version = requests.get(f"{system.address}/readyz", timeout=10).json()["model_version"]
-    work = Work("f" * 64, version, False, time.time() - 1, time.time() - 5, "", "")
-    size = offline_classifier.preprocessing
-    store.put(work.digest, pack_picture(np.zeros((1, size.height, size.width, 3), np.uint8)), 60, None, {})
-    store.ask(work, "me", ttl_s=60, max_queued=100, queue=INTERACTIVE)
-    create_celery(system.redis.url, visibility_timeout_s=10).send_task(TASK, args=work, queue=INTERACTIVE)
+    work = Work("f" * 64, version, False, time.time() - 1, time.time() - 5, "")
+    picture = pack_picture(np.zeros((1, 224, 224, 3), np.uint8))
 
+    store.ask(Question(work, messages.of(work), picture, None, {}), "me", ttl_s=60, max_queued=100)
     outcome = store.wait("me", 2)
-    assert outcome is not None
+
     assert getattr(outcome, "code", None) == "expired"
     assert not redis.exists(f"answer:{work.answer_key}")
+
+
+def test_a_message_written_by_ourselves_is_the_one_that_celery_would_send(system):
+    celery = create_celery("redis://127.0.0.1:1/0", visibility_timeout_s=10)
+    work = Work("a" * 64, "version", True, 2.5, 1.5, "00-traceparent", "job")
+    ours, other = (json.loads(TaskMessages(celery, JOBS).of(work)) for _ in range(2))
+    with Connection("memory://") as connection:
+        channel = connection.channel()
+        celery.send_task(TASK, args=work, producer=Producer(channel), queue=JOBS, argsrepr="", kwargsrepr="")
+        theirs = channel._queue_for(JOBS).get()
+
+    assert ours["headers"]["id"] == ours["headers"]["root_id"] == ours["properties"]["correlation_id"]
+    assert ours["headers"]["id"] != other["headers"]["id"]
+    assert ours["properties"]["delivery_tag"] != other["properties"]["delivery_tag"]
+    assert base64.b64decode(ours["body"]) == base64.b64decode(theirs["body"])
+    for message in (ours, theirs):
+        message["headers"] |= {"id": "", "root_id": ""}
+        message["properties"] |= {"correlation_id": "", "delivery_tag": "", "reply_to": ""}
+    assert ours == theirs
 
 
 def test_redis_restarted_with_its_data_loses_no_accepted_job(own_system):
