@@ -55,6 +55,11 @@ def workers(redis: Redis) -> list[Worker]:
     return [Worker.from_json(text) for text in found if text]
 
 
+def newest_first(redis: Redis) -> list[Worker]:
+    """Return the workers that are there, those with the newest model first: it is the one that answers."""
+    return sorted(workers(redis), key=lambda worker: -worker.serving_since)
+
+
 def model_card(redis: Redis, model_version: str) -> ModelCard | None:
     """Return the card of a model that is, or has lately been, served."""
     text = redis.get(f"model:{model_version}")

@@ -169,7 +169,8 @@ def prepare(service: Service, upload: Upload, card: ModelCard, query: ClassifyQu
     config = service.config
     started = perf_counter()
     found = service.model.look_up(upload.image_bytes, card, explained=query.explain)
-    service.metrics.observe_recall(found=found.known is not None)
+    if service.model.remembers:
+        service.metrics.observe_recall(found=found.known is not None)
     if found.known is not None:
         return recalled(found, perf_counter() - started)
     try:

@@ -10,10 +10,12 @@ from pydantic.dataclasses import dataclass
 
 from shared.classifier.images import MAX_BYTES, MAX_PIXELS
 from shared.errors import ExpectedError
+from step3_microservices.drift import LONGEST_WINDOW_H
 
 _MEBIBYTE = 1024 * 1024
 
 Count = Annotated[int, Field(ge=1)]
+Hours = Annotated[int, Field(ge=1, le=LONGEST_WINDOW_H)]
 Seconds = Annotated[float, Field(gt=0)]
 Storage = Annotated[str, Field(pattern="^(memory|rediss?)://")]
 RedisUrl = Annotated[str, Field(pattern="^(rediss?|unix)://")]
@@ -66,7 +68,7 @@ class Config:
     max_event_streams: Count = 16  # that may be open at once, per process: each takes a thread
 
     feedback_database: DatabaseUrl = "sqlite:///.data/feedback.sqlite"  # or postgresql://user:password@host/name
-    drift_window_h: Count = 24  # the answers of so many hours are held against the reference
+    drift_window_h: Hours = 24  # the answers of so many hours are held against the reference
     drift_min_pictures: Count = 500  # with fewer, in the window or the reference, no figure of drift is told
     otlp_endpoint: HttpUrl | None = None  # where OpenTelemetry's spans go, such as http://127.0.0.1:4318
 

@@ -142,13 +142,18 @@ class RemoteModel:
         """The card of the model that answers: preprocessing, labels, version."""
         return self.workers.card()
 
+    @property
+    def remembers(self) -> bool:
+        """Whether answers that were given before are looked for."""
+        return self.store.caches and not self._salt
+
     def look_up(self, image_bytes: bytes, card: ModelCard, *, explained: bool) -> Found:
         """Return what is known of an upload, and its result, where the same one was answered before.
 
         Raises QueueFullError where that is not so and no more pictures are taken: before they cost the time to decode
         them.
         """
-        upload = upload_name(image_bytes, card) if self.store.caches and not self._salt else None
+        upload = upload_name(image_bytes, card) if self.remembers else None
         found = self.store.look_up(upload, str(card.version), explained=explained)
         if found.result is None and found.queued >= self._max_queued:
             raise self.full(found.queued)

@@ -124,6 +124,9 @@ class Inference:
             kept_under = answer_key(version, ready.work.digest, explained=explained)
             outcomes.append((ready.work, result.pack(), kept_under))
             self._tell(ready.work, len(group), seconds, started)
+            if ready.work.job_id:  # others are counted by the gateway, which knows those from the cache as well
+                best = int(row.argmax())
+                self._metrics.findings.observe(version, best, classifier.labels[best].text, float(row[best]))
         return outcomes
 
     def _tell(self, work: Work, batch_size: int, seconds: float, started: float) -> None:

@@ -1,19 +1,25 @@
 """What a worker counts, for Prometheus; each process serves its own figures on a port of its own."""
 
+from errno import EADDRINUSE
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from redis import Redis
+
+from step3_microservices.drift import DriftBuffer
+from step3_microservices.findings import Findings
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _SIZES = (1, 2, 4, 8, 16, 32)
+_PORTS_TRIED = 64
 _MEMORY = 0.1  # how much of the measured speed the newest batch is
 
 
 class Metrics:
     """The figures of one process, and its measured speed."""
 
-    def __init__(self) -> None:
-        """Begin with nothing counted."""
+    def __init__(self, redis: Redis) -> None:
+        """Begin with nothing counted; what drift is told from goes to that Redis."""
         registry = self.registry = CollectorRegistry()
         self.batch_sizes = Histogram(
             "worker_batch_size", "Pictures predicted in one call", buckets=_SIZES, registry=registry
@@ -27,6 +33,7 @@ class Metrics:
         self.expired = Counter("worker_expired", "Pictures dropped, since nobody waited any more", registry=registry)
         self.redelivered = Counter("worker_redelivered", "Tasks that came a second time", registry=registry)
         self.model = Gauge("worker_model_info", "Which model answers", ["model_version"], registry=registry)
+        self.findings = Findings(registry, DriftBuffer(redis))
         self._lock = Lock()
         self._images_per_s = 0.0
 
@@ -50,5 +57,15 @@ class Metrics:
         self.queue_seconds.labels("jobs" if is_job else "interactive").observe(seconds)
 
     def serve(self, port: int) -> None:
-        """Serve the figures at /metrics on that port, from a thread."""
-        start_http_server(port, registry=self.registry)
+        """Serve the figures at /metrics from a thread, on the first free one of the ports from that one on.
+
+        Worker processes have the same settings, and each has to be asked for itself.
+        """
+        for place in range(_PORTS_TRIED):
+            try:
+                start_http_server(port + place, registry=self.registry)
+            except OSError as error:
+                if error.errno != EADDRINUSE or place == _PORTS_TRIED - 1:
+                    raise
+            else:
+                return
