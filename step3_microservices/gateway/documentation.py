@@ -19,6 +19,7 @@ from shared.classifier.image_types import PARSERS
 from shared.json_forms import AnswerJson, ProblemJson, ResultsJson
 from step3_microservices.gateway.feedback_forms import FeedbackJson
 from step3_microservices.gateway.problems import MEDIA_TYPE, OTHER_PROBLEMS, STATUSES
+from step3_microservices.gateway.status import StatusJson
 
 INFO = Info(
     title="Image classifier",
@@ -192,12 +193,19 @@ _OPERATIONS: dict[str, dict[str, Any]] = {
         "responses": {200: _text("application/json", **_STATUS), **_problems(HTTPStatus.SERVICE_UNAVAILABLE)},
     },
     "metrics": {"summary": "Figures for Prometheus", "responses": {200: _text("text/plain", type="string")}},
+    "status": {
+        "summary": "How the service is now: queues, workers, latency, cache, problems",
+        "responses": {
+            200: {"description": "The figures", "content": _json("StatusJson")},
+            **_problems(HTTPStatus.SERVICE_UNAVAILABLE),
+        },
+    },
 }
 
 
 def components() -> dict[str, Schema]:
     """Return the JSON schemas of what is sent, by their names."""
-    forms: tuple[Any, ...] = (AnswerJson, FeedbackJson, JobJson, ProblemJson, ResultsJson)
+    forms: tuple[Any, ...] = (AnswerJson, FeedbackJson, JobJson, ProblemJson, ResultsJson, StatusJson)
     adapters: list[Any] = [(form.__name__, "serialization", TypeAdapter(form)) for form in forms]
     _, schemas = TypeAdapter.json_schemas(adapters, ref_template=_SCHEMAS + "{model}")
     return {name: Schema(**schema) for name, schema in schemas["$defs"].items()}
