@@ -1,4 +1,4 @@
-"""Make an API key: `python -m step2_webapp.api_keys` prints it, and the hash that the service is given for it."""
+"""Make an API key: `python -m step2_webapp.api_keys` prints it, and the hash for the service."""
 
 import hashlib
 import secrets

@@ -19,11 +19,11 @@ from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from redis import Redis, RedisError
 
+from step3_microservices.gateway.config import ConfigError, read_config
 from step3_microservices.redis_server import free_port, redis_command, redis_program
 from step3_microservices.worker.export import exported
 
 _PROCFILE = Path(__file__).with_name("Procfile")
-_WANTED_PORT = 8000
 _MODEL_OPTIONS = ("model", "weights", "labels", "scaling", "artifacts")
 _NO_REDIS = """There is no Redis to run with.
 Install one (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis), or name one in REDIS_URL."""
@@ -32,7 +32,11 @@ Install one (Debian, Ubuntu: apt-get install redis-server; macOS: brew install r
 def main() -> int:
     """Run until Ctrl-C or SIGTERM; return the exit code."""
     environment = dict(os.environ)
-    wanted = int(environment.get("PORT") or _WANTED_PORT)
+    try:
+        wanted = read_config(environment).port
+    except ConfigError as error:
+        _say(f"{error.detail} {error.remedy}")
+        return 2
     port = free_port(wanted)
     if port != wanted:
         _say(f"Port {wanted} is taken.")

@@ -10,13 +10,13 @@ from tests.repo.checkout import BUILT_STEPS, ROOT, STEPS, copy, inside, section
 SERVE_AND_ASK = """
 import os, socket, subprocess, sys
 from pathlib import Path
-from step2_webapp.client import Client
+from {client} import Client
 with socket.create_server(("127.0.0.1", 0)) as probe:
     port = str(probe.getsockname()[1])
-settings = os.environ | {"PORT": port, "MODEL": "efficientnet_lite0"}
-server = subprocess.Popen([sys.executable, "-m", "step2_webapp.serve"], env=settings, stdout=subprocess.DEVNULL)
+settings = os.environ | {{"PORT": port, "MODEL": "efficientnet_lite0"}}
+server = subprocess.Popen([sys.executable, "-m", "{server}"], env=settings, stdout=subprocess.DEVNULL)
 try:
-    print(Client(f"http://127.0.0.1:{port}", tries=8).classify(Path("shared/samples/cat.jpg"))["predictions"][0])
+    print(Client(f"http://127.0.0.1:{{port}}", tries=8).classify(Path("shared/samples/cat.jpg"))["predictions"][0])
 finally:
     server.terminate()
     sys.exit(server.wait())
@@ -28,7 +28,14 @@ SMOKE = {
         ["-m", "step1_script.classify", "--model", "efficientnet_lite0", "shared/samples/cat.jpg"],
         "tabby|Egyptian cat",
     ),
-    "step2_webapp": (["-c", SERVE_AND_ASK], "tabby|Egyptian cat"),
+    "step2_webapp": (
+        ["-c", SERVE_AND_ASK.format(client="step2_webapp.client", server="step2_webapp.serve")],
+        "tabby|Egyptian cat",
+    ),
+    "step3_microservices": (
+        ["-c", SERVE_AND_ASK.format(client="step3_microservices.gateway.client", server="step3_microservices.run")],
+        "tabby|Egyptian cat",
+    ),
 }
 
 

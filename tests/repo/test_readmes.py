@@ -5,8 +5,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,8 @@ RUNNABLE_PAGES = [path for path in PAGES if len(path.parts) == 1 or path.parts[0
 SKIPPED = re.compile(r"git clone \S+|cd \S+")
 # These would run this very test again, or last too long: only that make knows them is checked.
 ONLY_PLANNED = re.compile(r"make (test|benchmarks|soak|setup)\b")
-# This one serves until it is stopped. It is started once, on a free port, for all that ask at the page's address.
-SERVES = re.compile(r"(MODEL=\w+ )?make step2")
+# These serve until they are stopped. A page's own is started once, on a free port, for all that ask at its address.
+SERVES = re.compile(r"(MODEL=\w+ )?make (step2|run)")
 SERVED_AT = "127.0.0.1:8000"
 SECONDS = 600
 
@@ -95,15 +97,25 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def served_at(copied_repository: Path) -> Iterator[str]:
-    """The service of step 2, started as its page says and stopped as a person does it, with Ctrl-C."""
-    page = (ROOT / "step2_webapp" / "README.md").read_text()
-    (command,) = {line for line in page.splitlines() if SERVES.fullmatch(line)}
+def serve(copied_repository: Path) -> Iterator[Callable[[Path], str]]:
+    """Start the service that a page tells to start, once, and return where it is; stop all of them with Ctrl-C."""
+    with ExitStack() as running:
+
+        @cache
+        def start(page: Path) -> str:
+            (command,) = {line for line in (ROOT / page).read_text().splitlines() if SERVES.fullmatch(line)}
+            return running.enter_context(served(command, copied_repository))
+
+        yield start
+
+
+@contextmanager
+def served(command: str, repository: Path) -> Iterator[str]:
     port = str(free_port())
-    with (copied_repository.parent / "served").open("wb") as output:
+    with (repository.parent / f"served-{port}").open("wb") as output:
         server = subprocess.Popen(
             ["bash", "-c", f"exec {'env ' if '=' in command else ''}{command}"],
-            cwd=copied_repository,
+            cwd=repository,
             env=environment() | {"PORT": port},
             start_new_session=True,
             stdout=output,
@@ -115,14 +127,14 @@ def served_at(copied_repository: Path) -> Iterator[str]:
     finally:
         os.killpg(server.pid, signal.SIGINT)
         server.wait(timeout=60)
-    assert f"Serving on http://127.0.0.1:{port}" in (copied_repository.parent / "served").read_text()
+    assert f"http://127.0.0.1:{port}" in (repository.parent / f"served-{port}").read_text()
 
 
 @pytest.mark.parametrize("block", [block for page in RUNNABLE_PAGES for block in blocks(page)], ids=str)
 def test_commands_do_what_the_page_says(block: Block, copied_repository: Path, request: pytest.FixtureRequest):
     script = block.script
     if SERVED_AT in script:
-        script = script.replace(SERVED_AT, request.getfixturevalue("served_at"))
+        script = script.replace(SERVED_AT, request.getfixturevalue("serve")(block.page))
 
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
