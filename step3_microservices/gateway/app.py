@@ -36,10 +36,12 @@ from step3_microservices.gateway.metrics import Metrics, count_requests
 from step3_microservices.gateway.page import page_blueprint
 from step3_microservices.gateway.problems import ModelChangedError, explain_errors, invalid_parameters, problem_of
 from step3_microservices.gateway.request_log import log_requests
+from step3_microservices.gateway.request_spans import trace_requests
 from step3_microservices.gateway.status import gather
 from step3_microservices.gateway.status_doors import status_api, status_page
 from step3_microservices.gateway.uploads import Upload, UploadRequest, read_uploads
 from step3_microservices.job_store import JobStore
+from step3_microservices.spans import span
 from step3_microservices.store import Found
 
 
@@ -71,6 +73,7 @@ def create_app(config: Config, model: RemoteModel, jobs: JobStore, metrics_folde
     service = Service(config, model, metrics, DecodingPlaces(config.decoders, config.answer_timeout_s))
 
     log_requests(app)
+    trace_requests(app)
     count_requests(app, service.metrics)
     explain_errors(app)
     protect(app, config)
@@ -176,14 +179,16 @@ def prepare(service: Service, upload: Upload, card: ModelCard, query: ClassifyQu
     try:
         with service.decoding.place():
             started = perf_counter()
-            image = decode(
-                upload.image_bytes,
-                at_least=card.preprocessing.at_least,
-                max_bytes=config.max_image_bytes,
-                max_pixels=config.max_image_pixels,
-            )
+            with span("decode"):
+                image = decode(
+                    upload.image_bytes,
+                    at_least=card.preprocessing.at_least,
+                    max_bytes=config.max_image_bytes,
+                    max_pixels=config.max_image_pixels,
+                )
             decoded = perf_counter()
-            batch = preprocess(image.rgb, card.preprocessing)
+            with span("preprocess"):
+                batch = preprocess(image.rgb, card.preprocessing)
         timings_ms = {"decode": (decoded - started) * 1e3, "preprocess": (perf_counter() - decoded) * 1e3}
     except ImageError as error:
         error.__cause__ = error.__context__ = None  # their frames hold the upload and what was decoded of it

@@ -24,7 +24,6 @@ from shared.classifier.labels import top_k
 from shared.classifier.predictions import Answer, Explanation
 from shared.classifier.preprocess import Batch
 from shared.errors import ExpectedError
-from shared.tracing import traceparent_of
 from step3_microservices.contract import (
     BROKEN,
     INPUT_GONE,
@@ -43,6 +42,7 @@ from step3_microservices.gateway.problems import (
     QueueFullError,
 )
 from step3_microservices.presence import Worker, model_card, workers
+from step3_microservices.spans import span, traceparent_here
 from step3_microservices.store import Found, Question, Store
 from step3_microservices.task_messages import TaskMessages
 
@@ -166,8 +166,10 @@ class RemoteModel:
         in time.
         """
         deadline = time() + self._timeout_s
-        asked = [self._ask(one, card, explained=with_features, deadline=deadline) for one in inputs]
-        return [one if isinstance(one, Result) else self._wait(one, deadline) for one in asked]
+        with span("ask"):
+            asked = [self._ask(one, card, explained=with_features, deadline=deadline) for one in inputs]
+        with span("wait"):
+            return [one if isinstance(one, Result) else self._wait(one, deadline) for one in asked]
 
     def full(self, queued: int) -> QueueFullError:
         """Return the error that tells a client when there will be room."""
@@ -179,7 +181,7 @@ class RemoteModel:
     def _ask(self, one: ModelInput, card: ModelCard, *, explained: bool, deadline: float) -> Result | str:
         """Return the answer that is there already, or the name under which it will come."""
         reply = secrets.token_hex(12)
-        work = Work(one.digest, str(card.version), explained, deadline, time(), traceparent_of(g.trace_id))
+        work = Work(one.digest, str(card.version), explained, deadline, time(), traceparent_here(g.trace_id))
         ttl_s = max(0.001, deadline - time())
         question = Question(work, self._messages.of(work), one.packed, one.upload, one.known)
         asked = self.store.ask(question, reply, ttl_s=ttl_s, max_queued=self._max_queued)

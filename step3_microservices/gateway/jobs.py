@@ -11,7 +11,6 @@ from flask import g
 
 from shared.classifier.images import ImageFacts
 from shared.errors import ExpectedError
-from shared.tracing import traceparent_of
 from step3_microservices.contract import ModelCard, Result, unpack
 from step3_microservices.gateway.config import Config
 from step3_microservices.gateway.documentation import ClassifyQuery, JobJson, Status
@@ -24,6 +23,7 @@ from step3_microservices.gateway.problems import (
     problem_of,
 )
 from step3_microservices.job_store import CANCELLED, DONE, EXPIRED, FAILED, QUEUED, Job, JobStore
+from step3_microservices.spans import traceparent_here
 
 
 class Jobs:
@@ -50,7 +50,7 @@ class Jobs:
         if isinstance(picture, ExpectedError):
             raise picture
         known = {"size": picture.size, "facts": vars(picture.facts), "timings_ms": picture.timings_ms}
-        asked = known | {"top_k": query.top_k, "explain": query.explain, "traceparent": traceparent_of(g.trace_id)}
+        asked = known | {"top_k": query.top_k, "explain": query.explain, "traceparent": traceparent_here(g.trace_id)}
         status, outcome = (DONE, picture.result.pack()) if picture.result else (QUEUED, None)
         deadline = time() + self._config.job_timeout_s
         job = Job(secrets.token_hex(16), status, picture.digest, asked, str(card.version), deadline, 0, None, outcome)

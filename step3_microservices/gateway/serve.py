@@ -22,6 +22,7 @@ from step3_microservices.gateway.config import Config, ConfigError, read_config
 from step3_microservices.gateway.connections import DeadlineWorker
 from step3_microservices.gateway.inference import RemoteModel
 from step3_microservices.job_store import JobStore
+from step3_microservices.spans import export_spans
 from step3_microservices.store import Store, connect
 from step3_microservices.task_messages import TaskMessages
 
@@ -74,6 +75,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         from step3_microservices.gateway.app import create_app  # noqa: PLC0415 - Prometheus counts per process once it is imported
 
         _share_arenas()
+        export_spans("gateway", self.service.otlp_endpoint)
         config = self.service
         redis = connect(config.redis_url, max_connections=2 * config.threads)
         celery = create_celery(config.redis_url, visibility_timeout_s=config.visibility_timeout_s)

@@ -24,6 +24,7 @@ from step3_microservices.contract import (
 )
 from step3_microservices.job_store import DONE, FAILED, JobStore
 from step3_microservices.job_store import EXPIRED as JOB_EXPIRED
+from step3_microservices.spans import record_span
 from step3_microservices.store import Store
 from step3_microservices.worker.metrics import Metrics
 from step3_microservices.worker.models import ServedModels
@@ -132,6 +133,9 @@ class Inference:
     def _tell(self, work: Work, batch_size: int, seconds: float, started: float) -> None:
         queued_s = max(0.0, time() - (perf_counter() - started) - work.queued_at)
         self._metrics.observe_wait(queued_s, is_job=bool(work.job_id))
+        began = work.queued_at + queued_s
+        record_span("queue", work.traceparent, work.queued_at, began)
+        record_span("predict", work.traceparent, began, began + seconds, batch_size=batch_size)
         fields = {
             "trace_id": trace_id_from(work.traceparent),
             "queued_ms": round(queued_s * 1e3, 2),

@@ -13,6 +13,7 @@ from shared.errors import ExpectedError
 from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, JOBS
 from step3_microservices.job_store import JobStore
+from step3_microservices.spans import export_spans
 from step3_microservices.store import Store, connect
 from step3_microservices.task_messages import TaskMessages
 from step3_microservices.worker.batching import Limits
@@ -54,6 +55,7 @@ def work(config: Config, models: ServedModels) -> int:
     """Answer with those models; return the exit code."""
     redis = connect(config.redis_url)
     metrics = Metrics(redis)
+    export_spans("worker", config.otlp_endpoint)
     store = Store(redis, answer_ttl_s=config.answer_ttl_s)
     app = create_celery(config.redis_url, visibility_timeout_s=config.visibility_timeout_s)
     missed_after_s = 3 * config.visibility_timeout_s
