@@ -1,9 +1,13 @@
-"""A browser for the tests of every step that has pages; whose, is told by the fixture `service` beside the tests."""
+"""What tests of several steps share: a browser, and services in a mood. `service` is a fixture of each step's own."""
+
+import threading
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.app.browser import launch, watched
+from tests.app.moody import Moody
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +57,22 @@ def look(request):
         page.screenshot(path=request.config.cache.mkdir("screenshots") / f"{step}-{name}.png", full_page=True)
 
     return screenshot
+
+
+@pytest.fixture
+def moody() -> Iterator:
+    """Start such services as a test wants; see `Moody`."""
+    servers = []
+
+    def start(*replies) -> Moody:
+        server = Moody(*replies)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        servers.append((server, thread))
+        return server
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
