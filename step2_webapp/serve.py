@@ -37,8 +37,9 @@ LOGGING = {
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}},
 }
 
-_M_ARENA_MAX = -8  # the name of glibc's mallopt(3) for this setting
-_ARENAS = 2
+_MEBIBYTE = 1024 * 1024
+# glibc's numbers for the settings of mallopt(3).
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         """Return the app; called once in each web process."""
         from step2_webapp.app import create_app  # noqa: PLC0415 - Prometheus counts per process once it is imported
 
-        _share_arenas()
+        _set_allocator()
         config = self.service
         model = ServedModel(
             partial(_load, config), max_batch_size=config.max_batch_size, timeout_s=config.answer_timeout_s
@@ -93,10 +94,17 @@ class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         """Leave it to the app."""
 
 
-def _share_arenas() -> None:
-    """Let all threads take memory from the same two places: by itself glibc gives each its own, and none shrinks."""
+def _set_allocator() -> None:
+    """Let threads share two arenas, and keep what is freed for the next picture.
+
+    By itself glibc gives each thread an arena of its own, and none shrinks; and a block above 128 KiB it takes from the
+    system and gives back each time, page by page.
+    """
     with suppress(AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_ARENA_MAX, 2)
+        mallopt(_M_MMAP_THRESHOLD, 4 * _MEBIBYTE)
+        mallopt(_M_TRIM_THRESHOLD, 16 * _MEBIBYTE)
 
 
 def _load(config: Config) -> "KerasClassifier":

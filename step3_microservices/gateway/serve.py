@@ -1,13 +1,11 @@
 """Serve the app with gunicorn: `python -m step3_microservices.gateway.serve`, with settings as `config.py` has them."""
 
-import ctypes
 import logging
 import os
 import shutil
 import socket
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from flask import Flask
@@ -16,6 +14,7 @@ from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 
 from shared.errors import ExpectedError
+from step3_microservices.allocator import set_allocator
 from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, JOBS
 from step3_microservices.gateway.config import Config, ConfigError, read_config
@@ -34,9 +33,6 @@ LOGGING = {
     "root": {"level": "INFO", "handlers": ["stdout"]},
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}},
 }
-
-_M_ARENA_MAX = -8  # the name of glibc's mallopt(3) for this setting
-_ARENAS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +70,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         """Return the app; called once in each web process."""
         from step3_microservices.gateway.app import create_app  # noqa: PLC0415 - Prometheus counts per process once it is imported
 
-        _share_arenas()
+        set_allocator()
         export_spans("gateway", self.service.otlp_endpoint)
         config = self.service
         redis = connect(config.redis_url, max_connections=2 * config.threads)
@@ -99,12 +95,6 @@ class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
 
     def access(self, *_: object) -> None:
         """Leave it to the app."""
-
-
-def _share_arenas() -> None:
-    """Let all threads take memory from the same two places: by itself glibc gives each its own, and none shrinks."""
-    with suppress(AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def _forget_process(_server: object, worker: DeadlineWorker) -> None:

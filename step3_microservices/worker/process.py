@@ -10,6 +10,7 @@ from typing import Any
 from celery import signals
 
 from shared.errors import ExpectedError
+from step3_microservices.allocator import set_allocator
 from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, JOBS
 from step3_microservices.job_store import JobStore
@@ -40,6 +41,7 @@ _log = logging.getLogger(__name__)
 
 def main() -> int:
     """Work until SIGTERM or Ctrl-C, then finish what is in work; return the exit code."""
+    set_allocator()
     logging.config.dictConfig(LOGGING)
     try:
         config = read_config(os.environ)
