@@ -1,8 +1,8 @@
 """What a benchmark finds, and how two things are compared fairly on a machine that is never quiet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, quantiles
 from time import perf_counter
 from typing import Self
 
@@ -43,11 +43,21 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def in_turn(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float, float]:
-    """Time two functions A B A B ...; return both medians in seconds and the median of B/A round by round.
+    """Time two functions A B A B ...; return both medians in seconds and the median of B/A round by round."""
+    pairs = pairs_in_turn(first, second, rounds)
+    return median(a for a, _ in pairs), median(b for _, b in pairs), median(b / a for a, b in pairs)
+
+
+def pairs_in_turn(first: Callable[[], object], second: Callable[[], object], rounds: int) -> list[tuple[float, float]]:
+    """Time two functions A B A B ...; return the seconds of both, round by round.
 
     The machine's speed drifts over minutes; within one round it hardly does. One uncounted round warms both up.
     """
     first()
     second()
-    pairs = [(seconds(first), seconds(second)) for _ in range(rounds)]
-    return median(a for a, _ in pairs), median(b for _, b in pairs), median(b / a for a, b in pairs)
+    return [(seconds(first), seconds(second)) for _ in range(rounds)]
+
+
+def p99(times: Sequence[float]) -> float:
+    """Return the time that one in a hundred is above."""
+    return quantiles(times, n=100)[-1]

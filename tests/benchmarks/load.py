@@ -1,7 +1,7 @@
 """A load client that costs little of the processors it shares with what it measures."""
 
 import http.client
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from threading import local
@@ -9,6 +9,7 @@ from time import perf_counter
 from urllib.parse import urlsplit
 
 BOUNDARY = "a-boundary-that-no-photograph-contains"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def multipart(image_bytes: bytes) -> bytes:
@@ -21,18 +22,19 @@ def multipart(image_bytes: bytes) -> bytes:
 
 
 class Client:
-    """Asks one service; each thread keeps a connection of its own."""
+    """Asks one service, in bodies of one media type; each thread keeps a connection of its own."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, media_type: str = FORM) -> None:
         self._host = urlsplit(address).netloc
+        self._media_type = media_type
         self._kept = local()
 
-    def classify(self, body: bytes, media_type: str = f"multipart/form-data; boundary={BOUNDARY}") -> float:
+    def classify(self, body: bytes, media_type: str | None = None) -> float:
         """Send one picture; return the seconds until its whole answer was here. Any status but 200 is an error."""
         started = perf_counter()
         if not hasattr(self._kept, "connection"):
             self._kept.connection = http.client.HTTPConnection(self._host, timeout=120)
-        self._kept.connection.request("POST", "/v1/classify", body, {"Content-Type": media_type})
+        self._kept.connection.request("POST", "/v1/classify", body, {"Content-Type": media_type or self._media_type})
         response = self._kept.connection.getresponse()
         answer = response.read()
         if response.status != http.client.OK:
@@ -41,13 +43,21 @@ class Client:
 
     def load(self, bodies: Sequence[bytes], clients: int, requests: int) -> tuple[float, list[float]]:
         """Let that many clients ask as fast as they are answered; return requests per second, and each one's time."""
+        return self._load(bodies, clients, lambda number: number < requests)
+
+    def load_for(self, seconds: float, bodies: Sequence[bytes], clients: int) -> tuple[float, list[float]]:
+        """Do so until that much time has passed; what has been asked by then is waited for, and counts."""
+        end = perf_counter() + seconds
+        return self._load(bodies, clients, lambda _: perf_counter() < end)
+
+    def _load(self, bodies: Sequence[bytes], clients: int, goes_on: Callable[[int], bool]) -> tuple[float, list[float]]:
         numbers = count()
 
         def ask(_client: int) -> Iterator[float]:
-            while (number := next(numbers)) < requests:
+            while goes_on(number := next(numbers)):
                 yield self.classify(bodies[number % len(bodies)])
 
         started = perf_counter()
         with ThreadPoolExecutor(clients) as pool:
             times = [time for per_client in pool.map(lambda c: list(ask(c)), range(clients)) for time in per_client]
-        return requests / (perf_counter() - started), times
+        return len(times) / (perf_counter() - started), times
