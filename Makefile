@@ -55,7 +55,7 @@ if [ -n "$(AS_ROOT)" ] && command -v apt-get >/dev/null; then \
 	fi
 endef
 
-.PHONY: help setup test-setup programs run step1 step2 gateway worker export test lint types pytest format benchmarks soak clean
+.PHONY: help setup test-setup programs run step1 step2 gateway worker export test lint types pytest format benchmarks peers soak clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z0-9]*\):.*  ## /\1	/p' Makefile | expand -t 14
@@ -104,12 +104,14 @@ benchmarks: test-setup  ## measure the numbers that the READMEs quote
 	@echo "==> benchmarks"
 	@$(PY) -m tests.benchmarks
 
+peers: .venv-peers/peers.stamp  ## install what step 3 is measured against by the benchmarks, into .venv-peers
+
 soak: test-setup  ## throw ruined pictures, and many clients, at what is built, for minutes
 	@echo "==> soak"
 	@$(PY) -W ignore -m tests.soak
 
 clean:  ## remove everything that make made
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 test-setup: .venv/test.stamp programs
@@ -139,6 +141,17 @@ REQUIREMENTS := step1_script/requirements.txt step2_webapp/requirements.txt step
 	@echo "==> packages to test"
 	@$(PREPARE)
 	@$(INSTALL) $(QUIETLY) -r tests/requirements.txt || $(FAILED)
+	@touch $@
+
+# The same commands, for another environment.
+PEERS := .venv-peers/bin/python
+for_peers = $(subst $(PY),$(PEERS),$(1))
+
+.venv-peers/peers.stamp: $(PY) tests/benchmarks/peers/peers.txt $(CONSTRAINTS)
+	@echo "==> packages of the peers"
+	@$(PY) -m venv --without-pip .venv-peers
+	@$(call for_peers,$(PREPARE))
+	@$(call for_peers,$(INSTALL)) $(QUIETLY) -r tests/benchmarks/peers/peers.txt || $(FAILED)
 	@touch $@
 
 # A link: missing also when the Python it points to was upgraded away, and then everything is made anew.
