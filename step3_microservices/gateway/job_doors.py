@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from threading import BoundedSemaphore
 from time import monotonic
 
-from flask import Response, json, jsonify, request, stream_with_context, url_for
+from flask import Response, current_app, json, jsonify, request, stream_with_context, url_for
 from flask_openapi3.blueprint import APIBlueprint
 
 from shared.errors import ExpectedError
@@ -59,7 +59,9 @@ def jobs_api(config: Config, model: RemoteModel, store: JobStore, prepare: Prepa
         jobs.find(path.job_id)
         if not streams.acquire(blocking=False):
             raise StreamsFullError("As many streams as may be are open.", "Ask for the job itself instead.", 1)
-        response = Response(stream_with_context(events(jobs, store, path.job_id)), mimetype="text/event-stream")
+        is_stopping = current_app.config.get("IS_STOPPING", bool)
+        stream = stream_with_context(events(jobs, store, path.job_id, is_stopping))
+        response = Response(stream, mimetype="text/event-stream")
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Accel-Buffering"] = "no"  # nginx would keep events back
         response.call_on_close(streams.release)
@@ -75,7 +77,7 @@ def one_of(uploads: Sequence[Upload]) -> Upload:
     return uploads[0]
 
 
-def events(jobs: Jobs, store: JobStore, job_id: str) -> Iterator[str]:
+def events(jobs: Jobs, store: JobStore, job_id: str, is_stopping: Callable[[], bool]) -> Iterator[str]:
     """Yield a job's state as server-sent events (WHATWG HTML, section 9.2), whenever it changes, until it has ended."""
     yield "retry: 1000\n\n"
     told, told_at, begun = "", monotonic(), monotonic()
@@ -86,5 +88,5 @@ def events(jobs: Jobs, store: JobStore, job_id: str) -> Iterator[str]:
         if event != told or monotonic() - told_at > _QUIET_S:
             yield event if event != told else ": still here\n\n"
             told, told_at = event, monotonic()
-        if monotonic() - begun > _STREAM_S:
+        if monotonic() - begun > _STREAM_S or is_stopping():
             return

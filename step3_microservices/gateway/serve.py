@@ -62,6 +62,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - memory: a slow disk must not look like a hung process
             "control_socket_disable": True,
             "child_exit": _forget_process,
+            "post_worker_init": _introduce,
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
@@ -95,6 +96,11 @@ class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
 
     def access(self, *_: object) -> None:
         """Leave it to the app."""
+
+
+def _introduce(worker: DeadlineWorker) -> None:
+    """Let streams, which would go on for a minute, know when they are to end."""
+    worker.wsgi.config["IS_STOPPING"] = lambda: not worker.alive
 
 
 def _forget_process(_server: object, worker: DeadlineWorker) -> None:

@@ -127,6 +127,8 @@ class Lifecycle:
                 if not is_missed:
                     _log.warning("Redis is not there", extra={"fields": {"reason": str(error)}})
                 is_missed = True
+            except Exception:  # noqa: BLE001 - without this thread nobody would know of the worker any more
+                _log.exception("unforeseen")
             self._stopped.wait(_ANNOUNCED_EVERY_S)
 
     def _announce(self) -> None:
