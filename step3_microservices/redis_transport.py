@@ -16,9 +16,9 @@ class _QoS(redis.QoS):
         """Remember a delivered message: kombu's own, in the same round trip as the times to live."""
         delivery = message.delivery_info
         kept = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])  # type: ignore[no-untyped-call]
-        with self.pipe_or_acquire() as pipe:
-            pipe.zadd(self.unacked_index_key, {delivery_tag: time()})
+        with self.channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
             pipe.hset(self.unacked_key, delivery_tag, kept)
+            pipe.zadd(self.unacked_index_key, {delivery_tag: time()})
             pipe.expire(self.unacked_index_key, _UNACKED_TTL_S)
             pipe.expire(self.unacked_key, _UNACKED_TTL_S)
             pipe.execute()

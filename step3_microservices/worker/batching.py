@@ -17,7 +17,7 @@ _POLL_S = 0.001
 class Message(Protocol):
     """A message of Celery's that was taken from its queue and is not acknowledged yet."""
 
-    payload: Any
+    payload: Any  # its arguments come first
     headers: dict[str, Any]
 
     def ack(self) -> None:

@@ -39,6 +39,17 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class _Call:
+    """One call of the model, for log and figures: they come after the replies."""
+
+    classifier: Classifier
+    works: Sequence[Work]
+    probabilities: Floats
+    began: float  # Unix time, in seconds
+    seconds: float
+
+
+@dataclass(frozen=True)
 class _Ready:
     """Work with all that its prediction needs."""
 
@@ -59,12 +70,16 @@ class Inference:
     def answer(self, works: Mapping[Work, bool]) -> None:
         """Answer each work, or say why not; with each goes whether it was delivered before."""
         outcomes: list[Outcome] = []
+        calls: list[_Call] = []
         for classifier, group in self._sorted(works, outcomes):
-            outcomes += self._predict(classifier, group)
-        self._store.finish([outcome for outcome in outcomes if not outcome[0].job_id])
+            outcomes += self._predict(classifier, group, calls)
+        # A failure is told to whoever waits for this very task; an answer, whoever asked first, to all.
+        self._store.finish([outcome for outcome in outcomes if outcome[2] or not outcome[0].job_id])
         for work, packed, kept_under in outcomes:
             if work.job_id:
                 self._end_job(work, packed, kept_under)
+        for call in calls:
+            self._tell(call)
 
     def _sorted(self, works: Mapping[Work, bool], outcomes: list[Outcome]) -> list[tuple[Classifier, list[_Ready]]]:
         """Return what goes into a model, in as few groups as possible; note down at once what does not need to."""
@@ -98,51 +113,54 @@ class Inference:
             return False
         return not work.job_id or self._jobs.begin(work.job_id)
 
-    def _predict(self, classifier: Classifier, group: Sequence[_Ready]) -> list[Outcome]:
-        started = perf_counter()
-        explained = group[0].work.explained
+    def _predict(self, classifier: Classifier, group: Sequence[_Ready], calls: list[_Call]) -> list[Outcome]:
+        began, started = time(), perf_counter()
+        works = [ready.work for ready in group]
         grids: list[Floats | None] = [None] * len(group)
         try:
             batch = np.concatenate([ready.picture for ready in group])
-            if explained:
+            if works[0].explained:
                 probabilities, features = classifier.predict_with_features(batch)
                 for place, (maps, row) in enumerate(zip(features, probabilities, strict=True)):
                     grids[place] = class_grid(maps, classifier.class_weights, int(row.argmax()))
             else:
                 probabilities = classifier.predict(batch)
         except Exception:  # noqa: BLE001 - told to whoever asked; the model goes on for the others
-            _log.exception(
-                "unforeseen",
-                extra={"fields": {"trace_ids": [trace_id_from(ready.work.traceparent) for ready in group]}},
-            )
-            return [(ready.work, Failure(BROKEN).pack(), None) for ready in group]
+            ids = [trace_id_from(work.traceparent) for work in works]
+            _log.exception("unforeseen", extra={"fields": {"trace_ids": ids}})
+            return [(work, Failure(BROKEN).pack(), None) for work in works]
         seconds = perf_counter() - started
+        calls.append(_Call(classifier, works, probabilities, began, seconds))
         version = str(classifier.version)
-        self._metrics.observe_batch(len(group), seconds, version)
-        outcomes: list[Outcome] = []
-        for ready, row, grid in zip(group, probabilities, grids, strict=True):
-            result = Result(version, row, seconds * 1e3, len(group), grid)
-            kept_under = answer_key(version, ready.work.digest, explained=explained)
-            outcomes.append((ready.work, result.pack(), kept_under))
-            self._tell(ready.work, len(group), seconds, started)
-            if ready.work.job_id:  # others are counted by the gateway, which knows those from the cache as well
-                best = int(row.argmax())
-                self._metrics.findings.observe(version, best, classifier.labels[best].text, float(row[best]))
-        return outcomes
+        return [
+            (
+                work,
+                Result(version, row, seconds * 1e3, len(works), grid).pack(),
+                answer_key(version, work.digest, explained=work.explained),
+            )
+            for work, row, grid in zip(works, probabilities, grids, strict=True)
+        ]
 
-    def _tell(self, work: Work, batch_size: int, seconds: float, started: float) -> None:
-        queued_s = max(0.0, time() - (perf_counter() - started) - work.queued_at)
-        self._metrics.observe_wait(queued_s, is_job=bool(work.job_id))
-        began = work.queued_at + queued_s
-        record_span("queue", work.traceparent, work.queued_at, began)
-        record_span("predict", work.traceparent, began, began + seconds, batch_size=batch_size)
-        fields = {
-            "trace_id": trace_id_from(work.traceparent),
-            "queued_ms": round(queued_s * 1e3, 2),
-            "predict_ms": round(seconds * 1e3, 2),
-            "batch_size": batch_size,
-        }
-        _log.info("predicted", extra={"fields": fields | ({"job_id": work.job_id} if work.job_id else {})})
+    def _tell(self, call: _Call) -> None:
+        version = str(call.classifier.version)
+        self._metrics.observe_batch(len(call.works), call.seconds, version)
+        for work, row in zip(call.works, call.probabilities, strict=True):
+            queued_s = max(0.0, call.began - work.queued_at)
+            self._metrics.observe_wait(queued_s, is_job=bool(work.job_id))
+            record_span("queue", work.traceparent, work.queued_at, call.began)
+            record_span("predict", work.traceparent, call.began, call.began + call.seconds, batch_size=len(call.works))
+            fields = {
+                "trace_id": trace_id_from(work.traceparent),
+                "queued_ms": round(queued_s * 1e3, 2),
+                "predict_ms": round(call.seconds * 1e3, 2),
+                "batch_size": len(call.works),
+            }
+            if work.job_id:  # others are counted by the gateway, which knows those from the cache as well
+                fields["job_id"] = work.job_id
+                best = int(row.argmax())
+                label = call.classifier.labels[best].text
+                self._metrics.findings.observe(version, best, label, float(row[best]))
+            _log.info("predicted", extra={"fields": fields})
 
     def _end_job(self, work: Work, packed: bytes, kept_under: str | None) -> None:
         status = DONE if kept_under else FAILED

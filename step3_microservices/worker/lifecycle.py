@@ -105,7 +105,8 @@ class Lifecycle:
     def stop(self) -> None:
         """Say that this worker is no longer there."""
         self._stopped.set()
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
         with suppress(RedisError):  # it will be forgotten in a few seconds anyway
             retire(self._redis, self.name)
 

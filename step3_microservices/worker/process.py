@@ -5,7 +5,6 @@ import logging.config
 import os
 import sys
 import warnings
-from typing import Any
 
 from celery import signals
 
@@ -23,7 +22,7 @@ from step3_microservices.worker.inference import Inference
 from step3_microservices.worker.lifecycle import Lifecycle, load_model
 from step3_microservices.worker.metrics import Metrics
 from step3_microservices.worker.models import ServedModels
-from step3_microservices.worker.tasks import Channel, register_task
+from step3_microservices.worker.tasks import register_task
 
 CANNOT_START = 4  # the exit code of a process that another one in its place could not start either
 
@@ -63,12 +62,10 @@ def work(config: Config, models: ServedModels) -> int:
     missed_after_s = 3 * config.visibility_timeout_s
     jobs = JobStore(redis, TaskMessages(app, JOBS), ttl_s=config.job_ttl_s, missed_after_s=missed_after_s)
     inference = Inference(store, jobs, models, metrics)
-    channel = Channel(redis)
-    register_task(app, channel, inference, Limits(config.max_batch_size, config.max_wait_ms, config.job_share))
+    register_task(app, redis, inference, Limits(config.max_batch_size, config.max_wait_ms, config.job_share))
     lifecycle = Lifecycle(config, redis, models, metrics, jobs)
 
-    def begin(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery has no types
-        channel.consumer = sender
+    def begin(**_: object) -> None:
         lifecycle.start()
         _log.info("ready", extra={"fields": {"model_version": str(models.card.version), "worker": lifecycle.name}})
 

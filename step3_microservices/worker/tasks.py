@@ -1,11 +1,15 @@
-"""The task: Celery hands over one picture, and what waits beside it goes along."""
+"""The task: Celery hands over one picture, and what waits beside it goes along.
+
+Celery's way from a message to a function (its request, trace and pool) is meant for one task at a time, so this task
+has a strategy of its own, which is Celery's name for what a worker does with a message. The messages, their queues,
+their acknowledgement and their delivery a second time are Celery's.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery
-from celery.exceptions import Reject
 from redis import Redis, RedisError
 
 from step3_microservices.contract import INTERACTIVE, JOBS, TASK, Work
@@ -15,50 +19,57 @@ from step3_microservices.worker.inference import Inference
 _log = logging.getLogger(__name__)
 
 
-class Channel:
-    """Where tasks are taken from: the consumer's channel, which is another one after each reconnection."""
+def register_task(app: Celery, redis: Redis, inference: Inference, limits: Limits) -> None:
+    """Let the app do the task with that; `redis` is for a look at how much waits."""
 
-    def __init__(self, redis: Redis) -> None:
-        """Begin without a consumer."""
-        self.consumer: Any = None
-        self._redis = redis
+    def strategy(_task: object, _app: Celery, consumer: Any) -> Callable[..., None]:  # noqa: ANN401 - Celery has no types
+        def get(queue: str) -> Message | None:
+            message: Message | None = consumer.task_consumer.channel.basic_get(queue)
+            return message
 
-    def anybody_waits(self) -> bool:
-        """Return whether there is anything in either queue: one look, where `get` would be two."""
-        with self._redis.pipeline(transaction=False) as pipe:
-            pipe.llen(INTERACTIVE)
-            pipe.llen(JOBS)
-            return any(pipe.execute())
+        batcher = Batcher(get, lambda: anybody_waits(redis), limits)
 
-    def get(self, queue: str) -> Message | None:
-        """Take one message from a queue, to be acknowledged; None where it is empty."""
-        message: Message | None = self.consumer.task_consumer.channel.basic_get(queue)
-        return message
+        def handle(message: Message, *_: object, **__: object) -> None:
+            first = work_of(message)
+            if first:
+                answer(inference, [message, *batcher.fill(first)])
+
+        return handle
+
+    @app.task(name=TASK, Strategy=staticmethod(strategy))  # type: ignore[untyped-decorator]
+    def classify(*_: object) -> None:
+        """Stand for the task's name; the strategy does what there is to do."""
 
 
-def register_task(app: Celery, channel: Channel, inference: Inference, limits: Limits) -> None:
-    """Let the app do the task with that."""
-    batcher = Batcher(channel.get, channel.anybody_waits, limits)
-
-    @app.task(name=TASK, bind=True)  # type: ignore[untyped-decorator]
-    def classify(task: Any, *fields: Any) -> None:  # noqa: ANN401 - Celery has no types
-        first = Work(*fields)
-        others = batcher.fill(first)
-        works = {first: bool(task.request.delivery_info.get("redelivered"))}
-        works |= {Work(*message.payload[0]): bool(message.headers.get("redelivered")) for message in others}
-        try:
-            inference.answer(works)
-        except RedisError as error:
-            # What was not stored is not done; whoever can reach Redis again does it.
-            _put_back(others)
-            raise Reject(str(error), requeue=True) from error
-        for message in others:
+def answer(inference: Inference, messages: Sequence[Message]) -> None:
+    """Answer all messages, and acknowledge them; or put them back where Redis is gone."""
+    works = {work: bool(message.headers.get("redelivered")) for message in messages if (work := work_of(message))}
+    try:
+        inference.answer(works)
+        for message in messages:
             message.ack()
+    except RedisError as error:
+        _log.warning("not stored", extra={"fields": {"reason": str(error)}})
+        for message in messages:
+            try:
+                message.reject(requeue=True)
+            except (RedisError, OSError):
+                return  # the visibility timeout brings them back
 
 
-def _put_back(messages: Sequence[Message]) -> None:
-    for message in messages:
-        try:
-            message.reject(requeue=True)
-        except (RedisError, OSError):
-            return  # the visibility timeout brings them back
+def work_of(message: Message) -> Work | None:
+    """Return what a message asks for; one that cannot be read is acknowledged, so that it does not come again."""
+    try:
+        return Work(*message.payload[0])
+    except (TypeError, ValueError, LookupError):
+        _log.exception("not a task of ours")
+        message.ack()
+        return None
+
+
+def anybody_waits(redis: Redis) -> bool:
+    """Return whether there is anything in either queue."""
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.llen(INTERACTIVE)
+        pipe.llen(JOBS)
+        return any(pipe.execute())
