@@ -88,7 +88,7 @@ class Workers:
     def found(self) -> list[Worker]:
         """Return the workers that are there, those with the newest model first."""
         with self._lock:
-            if monotonic() - self._looked_up > _LOOKED_UP_EVERY_S:
+            if not self._found or monotonic() - self._looked_up > _LOOKED_UP_EVERY_S:
                 self._found = sorted(workers(self._redis), key=lambda worker: -worker.serving_since)
                 self._looked_up = monotonic()
             return self._found
