@@ -32,7 +32,7 @@ class Figure:
 
 
 def _words(comparison: str, bound: float | None) -> str:
-    return "no bound" if bound is None else f"{comparison} {bound}"
+    return "no bound" if bound is None else f"{comparison} {bound:.3g}"
 
 
 def seconds(function: Callable[[], object]) -> float:

@@ -13,6 +13,7 @@ from tests.app.step3.system import running
 from tests.benchmarks.load import FORM
 from tests.benchmarks.microservices.artifacts import RANDOM, artifact, artifacts, keras_file
 from tests.benchmarks.microservices.sides import JPEG, Server
+from tests.benchmarks.photographs import SAMPLES
 
 # What each is asked in, the cheapest that it takes; where it tells that it is there.
 _PEERS = {"LitServe": ("litserve_server", FORM, "/health"), "Mosec": ("mosec_server", JPEG, "/")}
@@ -24,7 +25,10 @@ def step3(folder: Path, model: str, precision: str = "auto", **settings: str) ->
     """Run step 3 with what it is shipped with, but for the answer cache: a picture is never answered from memory."""
     shared = {"ARTIFACTS": str(artifacts()), "MODEL": model, "PRECISION": precision, "ANSWER_TTL_S": "0"}
     with running(folder, **shared | settings) as system:
-        yield Server("step 3", system.address, JPEG)
+        (gateway,) = psutil.Process(system.gateway.process.pid).children()
+        redis = [psutil.Process(one.pid) for one in (system.redis.process,) if one]
+        processes = (gateway, *system.worker_processes(), *redis)
+        yield Server("step 3", system.address, JPEG, processes, rests=False)
 
 
 @contextmanager
@@ -46,7 +50,8 @@ def _peer(name: str, folder: Path, model: str, precision: str) -> Iterator[Serve
     with _running([str(_PEERS_PYTHON), "-m", *arguments], folder / f"{module}-{port}.log") as process:
         address = f"http://127.0.0.1:{port}"
         wait_until_answered(address + ready, process)
-        yield Server(name, address, media_type, psutil.Process(process.pid))
+        Server(name, address, media_type).load([(SAMPLES / "cat.jpg").read_bytes()], 1, 0.1)  # all its processes are up
+        yield Server(name, address, media_type, _tree(psutil.Process(process.pid)))
 
 
 @contextmanager
@@ -58,7 +63,7 @@ def tutorial(folder: Path) -> Iterator[Server]:
     with _running(command, folder / f"tutorial-{port}.log") as process:
         address = f"http://127.0.0.1:{port}"
         wait_until_answered(f"{address}/readyz", process)
-        yield Server("tutorial", address, FORM, psutil.Process(process.pid))
+        yield Server("tutorial", address, FORM, _tree(psutil.Process(process.pid)))
 
 
 @contextmanager

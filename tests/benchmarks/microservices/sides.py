@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import NamedTuple
 
 import numpy as np
@@ -18,20 +18,22 @@ JPEG = "image/jpeg"
 
 
 class Run(NamedTuple):
-    """One turn of one side: images per second, and each one's seconds."""
+    """One turn of one side: images per second, each one's seconds, and seconds of processor per picture."""
 
     images_per_s: float
     times: Sequence[float]
+    processor_s: float
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running service. One that has a `process` is stopped between its turns, as some of them poll."""
+    """A running service, and the processes that do its work. Peers are stopped between turns, as some of them poll."""
 
     name: str
     address: str
     media_type: str
-    process: psutil.Process | None = None
+    processes: Sequence[psutil.Process] = ()
+    rests: bool = True
 
     def bodies(self, photographs: Sequence[bytes]) -> list[bytes]:
         """Return the photographs as this service takes them."""
@@ -39,37 +41,40 @@ class Server:
 
     def load(self, photographs: Sequence[bytes], clients: int, seconds: float) -> Run:
         """Let that many clients ask for so long."""
+        client, bodies = Client(self.address, self.media_type), self.bodies(photographs)
         with self.awake():
-            return Run(*Client(self.address, self.media_type).load_for(seconds, self.bodies(photographs), clients))
+            before = self._processor_s()
+            images_per_s, times = client.load_for(seconds, bodies, clients)
+            return Run(images_per_s, times, (self._processor_s() - before) / len(times))
 
     def stop(self) -> None:
         """Let it rest until its turn."""
-        for one in self._processes():
+        for one in self.processes if self.rests else ():
             one.suspend()
 
     @contextmanager
     def awake(self) -> Iterator[None]:
         """Give it its turn."""
-        for one in self._processes():
+        for one in self.processes if self.rests else ():
             one.resume()
         try:
             yield
         finally:
             self.stop()
 
-    def _processes(self) -> list[psutil.Process]:
-        return [self.process, *self.process.children(recursive=True)] if self.process else []
+    def _processor_s(self) -> float:
+        return sum(sum(one.cpu_times()[:2]) for one in self.processes)
 
 
 def timed(answer: Callable[[int], int], seconds: float) -> Run:
     """Call a function with 0, 1, 2 ... for so long; it returns how many pictures it has answered."""
     times: list[float] = []
     pictures = 0
-    started = perf_counter()
+    started, processor = perf_counter(), process_time()
     while (now := perf_counter()) < started + seconds:
         pictures += answer(len(times))
         times.append(perf_counter() - now)
-    return Run(pictures / (perf_counter() - started), times)
+    return Run(pictures / (perf_counter() - started), times, (process_time() - processor) / pictures)
 
 
 def bare(pipeline: Pipeline, photographs: Sequence[bytes], batch_size: int) -> Callable[[int], int]:
@@ -128,3 +133,8 @@ def ratio(ours: Sequence[Run], others: Sequence[Run]) -> float:
 def slow(runs: Sequence[Run]) -> float:
     """Return the p99 over all turns, in seconds."""
     return p99([time for run in runs for time in run.times])
+
+
+def processor_ms(runs: Sequence[Run]) -> float:
+    """Return the median of the milliseconds of processor per picture; noise from elsewhere hardly touches it."""
+    return median(run.processor_s for run in runs) * 1e3

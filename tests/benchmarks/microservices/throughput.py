@@ -7,7 +7,18 @@ from tempfile import TemporaryDirectory
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.microservices.artifacts import RANDOM, artifact
 from tests.benchmarks.microservices.servers import peers, step3
-from tests.benchmarks.microservices.sides import Run, bare, best, in_rounds, ratio, serial, slow, speed, timed
+from tests.benchmarks.microservices.sides import (
+    Run,
+    bare,
+    best,
+    in_rounds,
+    processor_ms,
+    ratio,
+    serial,
+    slow,
+    speed,
+    timed,
+)
 from tests.benchmarks.peers.pipeline import Pipeline
 from tests.benchmarks.photographs import write_photographs
 
@@ -55,3 +66,6 @@ def _compare(subject: str, precision: str, runs: dict[str, list[Run]], sizes: di
         else:
             details += f"; p99 {slow(ours) * 1e3:.0f} against {slow(other) * 1e3:.0f} ms"
             yield Figure.at_least(1, f"{subject} / {name}", ratio(ours, other), details)
+    spent = ", ".join(f"{name} {processor_ms(other):.1f}" for name, other in runs.items())
+    what = f"{subject.partition(':')[0]}: ms of processor that step 3 spends on a picture"
+    yield Figure.at_most(None, what, processor_ms(ours), spent)

@@ -13,10 +13,7 @@ import numpy as np
 
 from tests.benchmarks.peers.pipeline import Pipeline, Preparation
 
-MAX_BATCH_SIZE = int(os.environ.get("PEER_BATCH", "4"))
-MAX_WAIT_MS = int(os.environ.get("PEER_WAIT_MS", "5"))
-STAGES = int(os.environ.get("PEER_STAGES", "2"))
-DECODERS = int(os.environ.get("PEER_DECODERS", "1"))
+MAX_BATCH_SIZE, MAX_WAIT_MS = 4, 5
 
 
 class Decoding(mosec.Worker):
@@ -40,21 +37,13 @@ class Prediction(mosec.Worker):
         return [self.pipeline.answer(row) for row in self.pipeline.classifier.predict(np.concatenate(data))]
 
 
-class Both(Prediction):
-    def deserialize(self, data: bytes) -> bytes:
-        return self.pipeline.prepare(data)
-
-
 def main(folder: str, precision: str, port: str) -> None:
     # Each stage runs in processes of its own, which are told by their environment.
     os.environ |= {"PEER_ARTIFACT": folder, "PEER_PRECISION": precision}
     sys.argv[1:] = ["--address", "127.0.0.1", "--port", port, "--log-level", "warning", "--timeout", "60000"]
     server = mosec.Server()
-    if STAGES == 2:
-        server.append_worker(Decoding, num=DECODERS, route="/v1/classify")
-        server.append_worker(Prediction, max_batch_size=MAX_BATCH_SIZE, max_wait_time=MAX_WAIT_MS, route="/v1/classify")
-    else:
-        server.append_worker(Both, max_batch_size=MAX_BATCH_SIZE, max_wait_time=MAX_WAIT_MS, route="/v1/classify")
+    server.append_worker(Decoding, route="/v1/classify")
+    server.append_worker(Prediction, max_batch_size=MAX_BATCH_SIZE, max_wait_time=MAX_WAIT_MS, route="/v1/classify")
     server.run()
 
 

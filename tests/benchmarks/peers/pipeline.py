@@ -26,9 +26,9 @@ class Preparation:
 class Pipeline(Preparation):
     """The model too, and what is said of a row of its probabilities."""
 
-    def __init__(self, folder: Path, precision: str, threads: int | None = None) -> None:
+    def __init__(self, folder: Path, precision: str) -> None:
         super().__init__(folder)
-        self.classifier = load_artifact(self.artifact, precision, threads=threads)
+        self.classifier = load_artifact(self.artifact, precision)
         self.classifier.warm_up()
 
     def answer(self, probabilities: np.ndarray) -> list[dict[str, Any]]:
