@@ -5,13 +5,15 @@ for an answer which is not there yet joins those who wait for it; only the first
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, NamedTuple, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from step3_microservices.contract import INTERACTIVE, QUEUE_TTL_S, Failure, Result, Work, answer_key, unpack
@@ -37,10 +39,9 @@ if redis.call('EXISTS', KEYS[3]) == 0 then
     local queued = redis.call('LLEN', KEYS[4])
     if queued >= tonumber(ARGV[3]) then return {'full', queued} end
     redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])
-    redis.call('SET', KEYS[5], ARGV[4], 'PX', ARGV[2] + ARGV[6])
-    if KEYS[6] ~= '' then redis.call('SET', KEYS[6], ARGV[7], 'PX', ARGV[8]) end
-    redis.call('LPUSH', KEYS[4], ARGV[5])
-    redis.call('EXPIRE', KEYS[4], ARGV[9])
+    if KEYS[5] ~= '' then redis.call('SET', KEYS[5], ARGV[5], 'PX', ARGV[6]) end
+    redis.call('LPUSH', KEYS[4], ARGV[4])
+    redis.call('EXPIRE', KEYS[4], ARGV[7])
 end
 redis.call('SADD', KEYS[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
@@ -133,24 +134,28 @@ class Store:
     def ask(self, question: Question, reply: str, *, ttl_s: float, max_queued: int) -> Asked:
         """Return the answer, or wait for it under the name `reply`; the first who does puts the task into its queue.
 
-        That and everything that the task needs is one step, so that there is never one without the other.
+        The task's input is there before it, and all else is one step, so that there is never one without the other.
         """
         work, key = question.work, question.work.answer_key
         upload = f"upload:{question.upload}" if question.upload and self.caches else ""
-        said, value = self._ask(
-            keys=[f"answer:{key}", f"waiting:{key}", f"flight:{key}", INTERACTIVE, f"input:{work.digest}", upload],
-            args=[
+        ttl_ms = max(1, ceil(ttl_s * 1e3))
+
+        def fill(pipe: Pipeline) -> None:
+            pipe.set(f"input:{work.digest}", question.picture, px=ttl_ms + _INPUT_OUTLIVES_MS)
+            keys = [f"answer:{key}", f"waiting:{key}", f"flight:{key}", INTERACTIVE, upload]
+            known = work.digest + json.dumps(question.known)
+            args: list[str | int] = [
                 reply,
-                max(1, ceil(ttl_s * 1e3)),
+                ttl_ms,
                 max_queued,
-                question.picture,
                 question.message,
-                _INPUT_OUTLIVES_MS,
-                work.digest + json.dumps(question.known),
+                known,
                 self._answer_ttl_ms,
                 QUEUE_TTL_S,
-            ],
-        )
+            ]
+            pipe.evalsha(self._ask.sha, len(keys), *keys, *args)
+
+        *_, (said, value) = self._execute(fill)
         if said == b"answered":
             return Asked(cast("Result", unpack(value)), None)  # failures are not kept
         return Asked(None, int(value) if said == b"full" else None)
@@ -173,14 +178,17 @@ class Store:
 
     # --- for the worker -----------------------------------------------------------------------------------------------
 
-    def take(self, works: Sequence[Work]) -> list[Taken]:
-        """Return what is here of each work."""
+    def take(self, works: Sequence[Work], write: Callable[[Pipeline], None]) -> dict[Work, Taken]:
+        """Return what is here of each work, after whatever else is to be written."""
         with self.redis.pipeline(transaction=False) as pipe:
+            write(pipe)
             for work in works:
                 pipe.get(f"answer:{work.answer_key}")
                 pipe.get(f"input:{work.digest}")
-            found = pipe.execute()
-        return [Taken(answer, picture) for answer, picture in zip(found[::2], found[1::2], strict=True)]
+            found = pipe.execute()[-2 * len(works) :]
+        return {
+            work: Taken(answer, picture) for work, answer, picture in zip(works, found[::2], found[1::2], strict=True)
+        }
 
     def count_delivery(self, work: Work) -> int:
         """Return how often work has been delivered again, this time included."""
@@ -192,12 +200,26 @@ class Store:
 
     def finish(self, outcomes: Sequence[tuple[Work, bytes, str | None]]) -> None:
         """Give each outcome to all who wait for it; keep it as the answer of that key, where there is one."""
-        with self.redis.pipeline(transaction=False) as pipe:
+
+        def fill(pipe: Pipeline) -> None:
             for work, packed, kept_under in outcomes:
                 asked = work.answer_key
-                self._finish(
-                    keys=[f"answer:{kept_under or asked}", f"waiting:{asked}", f"flight:{asked}"],
-                    args=[packed, self._answer_ttl_ms if kept_under else 0, self._reply_ttl_ms],
-                    client=pipe,
-                )
-            pipe.execute()
+                keys = [f"answer:{kept_under or asked}", f"waiting:{asked}", f"flight:{asked}"]
+                ttl_ms = self._answer_ttl_ms if kept_under else 0
+                pipe.evalsha(self._finish.sha, len(keys), *keys, packed, ttl_ms, self._reply_ttl_ms)
+
+        if outcomes:
+            self._execute(fill)
+
+    def _execute(self, fill: Callable[[Pipeline], None]) -> list[Any]:
+        """Send commands in one round trip; redis-py's own scripts would take a second one, to ask for the script."""
+        try:
+            with self.redis.pipeline(transaction=False) as pipe:
+                fill(pipe)
+                return pipe.execute()
+        except NoScriptError:  # a Redis that was started anew
+            for script in (self._ask, self._finish):
+                self.redis.script_load(script.script)
+            with self.redis.pipeline(transaction=False) as pipe:
+                fill(pipe)
+                return pipe.execute()

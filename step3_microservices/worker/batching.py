@@ -17,6 +17,7 @@ _POLL_S = 0.001
 class Message(Protocol):
     """A message of Celery's that was taken from its queue and is not acknowledged yet."""
 
+    delivery_tag: str
     payload: Any  # its arguments come first
     headers: dict[str, Any]
 
@@ -37,27 +38,23 @@ class Limits:
 
 
 class Batcher:
-    """Fills batches.
+    """Fills batches. `get` takes one message from the queue of that name, or returns None where it is empty."""
 
-    `get` takes one message from the queue of that name, or returns None where it is empty; `anybody_waits` tells
-    whether it is worth asking.
-    """
-
-    def __init__(self, get: Callable[[str], Message | None], anybody_waits: Callable[[], bool], limits: Limits) -> None:
+    def __init__(self, get: Callable[[str], Message | None], limits: Limits) -> None:
         """Begin with nothing owed to jobs."""
         self._get = get
-        self._anybody_waits = anybody_waits
         self._limits = limits
         self._owed = 0.0  # pictures of jobs that may go before an interactive one
 
-    def fill(self, first: Work) -> list[Message]:
+    def fill(self, first: Work, *, is_alone: bool) -> list[Message]:
         """Return what goes together with the first one, at most one less than the largest batch.
 
-        Where a second one waits, the worker is not idle, and so there may be a short wait for more.
+        `is_alone` says that the queues were empty a moment ago. Where a second one waits, the worker is not idle, and
+        so there may be a short wait for more.
         """
         self._count(is_job=bool(first.job_id))
         taken: list[Message] = []
-        if not self._room() or not self._anybody_waits():
+        if is_alone:
             return taken
         deadline: float | None = None
         while len(taken) < self._room():

@@ -25,7 +25,7 @@ from step3_microservices.contract import (
 from step3_microservices.job_store import DONE, FAILED, JobStore
 from step3_microservices.job_store import EXPIRED as JOB_EXPIRED
 from step3_microservices.spans import record_span
-from step3_microservices.store import Store
+from step3_microservices.store import Store, Taken
 from step3_microservices.worker.metrics import Metrics
 from step3_microservices.worker.models import ServedModels
 from step3_microservices.worker.runtime import Classifier
@@ -67,11 +67,11 @@ class Inference:
         self._models = models
         self._metrics = metrics
 
-    def answer(self, works: Mapping[Work, bool]) -> None:
-        """Answer each work, or say why not; with each goes whether it was delivered before."""
+    def answer(self, works: Mapping[Work, bool], taken: Mapping[Work, Taken]) -> None:
+        """Answer each work, or say why not; with each goes whether it was delivered before, and what is here of it."""
         outcomes: list[Outcome] = []
         calls: list[_Call] = []
-        for classifier, group in self._sorted(works, outcomes):
+        for classifier, group in self._sorted(works, taken, outcomes):
             outcomes += self._predict(classifier, group, calls)
         # A failure is told to whoever waits for this very task; an answer, whoever asked first, to all.
         self._store.finish([outcome for outcome in outcomes if outcome[2] or not outcome[0].job_id])
@@ -81,11 +81,15 @@ class Inference:
         for call in calls:
             self._tell(call)
 
-    def _sorted(self, works: Mapping[Work, bool], outcomes: list[Outcome]) -> list[tuple[Classifier, list[_Ready]]]:
+    def _sorted(
+        self, works: Mapping[Work, bool], taken: Mapping[Work, Taken], outcomes: list[Outcome]
+    ) -> list[tuple[Classifier, list[_Ready]]]:
         """Return what goes into a model, in as few groups as possible; note down at once what does not need to."""
-        wanted = [work for work, is_again in works.items() if self._is_wanted(work, is_again, outcomes)]
         groups: dict[tuple[int, bool], tuple[Classifier, list[_Ready]]] = {}
-        for work, found in zip(wanted, self._store.take(wanted) if wanted else [], strict=True):
+        for work, is_again in works.items():
+            if not self._is_wanted(work, is_again, outcomes):
+                continue
+            found = taken[work]
             classifier = self._models.suiting(work.model_version)
             if found.answer is not None:
                 outcomes.append((work, found.answer, work.answer_key))

@@ -62,7 +62,7 @@ def work(config: Config, models: ServedModels) -> int:
     missed_after_s = 3 * config.visibility_timeout_s
     jobs = JobStore(redis, TaskMessages(app, JOBS), ttl_s=config.job_ttl_s, missed_after_s=missed_after_s)
     inference = Inference(store, jobs, models, metrics)
-    register_task(app, redis, inference, Limits(config.max_batch_size, config.max_wait_ms, config.job_share))
+    register_task(app, store, inference, Limits(config.max_batch_size, config.max_wait_ms, config.job_share))
     lifecycle = Lifecycle(config, redis, models, metrics, jobs)
 
     def begin(**_: object) -> None:

@@ -6,70 +6,85 @@ their acknowledgement and their delivery a second time are Celery's.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
-from redis import Redis, RedisError
+from redis import RedisError
 
 from step3_microservices.contract import INTERACTIVE, JOBS, TASK, Work
+from step3_microservices.redis_transport import QoS
+from step3_microservices.store import Store, Taken
 from step3_microservices.worker.batching import Batcher, Limits, Message
 from step3_microservices.worker.inference import Inference
 
 _log = logging.getLogger(__name__)
 
 
-def register_task(app: Celery, redis: Redis, inference: Inference, limits: Limits) -> None:
-    """Let the app do the task with that; `redis` is for a look at how much waits."""
+def register_task(app: Celery, store: Store, inference: Inference, limits: Limits) -> None:
+    """Let the app do the task with that."""
 
     def strategy(_task: object, _app: Celery, consumer: Any) -> Callable[..., None]:  # noqa: ANN401 - Celery has no types
         def get(queue: str) -> Message | None:
             message: Message | None = consumer.task_consumer.channel.basic_get(queue)
             return message
 
-        batcher = Batcher(get, lambda: anybody_waits(redis), limits)
-
-        def handle(message: Message, *_: object, **__: object) -> None:
-            first = work_of(message)
-            if first:
-                answer(inference, [message, *batcher.fill(first)])
-
-        return handle
+        tasks = Tasks(store, inference, Batcher(get, limits))
+        return lambda message, *_, **__: tasks.handle(message, consumer.task_consumer.channel.qos)
 
     @app.task(name=TASK, Strategy=staticmethod(strategy))  # type: ignore[untyped-decorator]
     def classify(*_: object) -> None:
         """Stand for the task's name; the strategy does what there is to do."""
 
 
-def answer(inference: Inference, messages: Sequence[Message]) -> None:
-    """Answer all messages, and acknowledge them; or put them back where Redis is gone."""
-    works = {work: bool(message.headers.get("redelivered")) for message in messages if (work := work_of(message))}
-    try:
-        inference.answer(works)
-        for message in messages:
-            message.ack()
-    except RedisError as error:
-        _log.warning("not stored", extra={"fields": {"reason": str(error)}})
-        for message in messages:
-            try:
-                message.reject(requeue=True)
-            except (RedisError, OSError):
-                return  # the visibility timeout brings them back
+class Tasks:
+    """What a worker does with a message."""
+
+    def __init__(self, store: Store, inference: Inference, batcher: Batcher) -> None:
+        """Take from that store, and answer so."""
+        self._store = store
+        self._inference = inference
+        self._batcher = batcher
+
+    def handle(self, message: Message, qos: QoS) -> None:
+        """Answer a message and what waits beside it, and acknowledge them; or put them back where Redis is gone."""
+        messages = [message]
+        try:
+            first = work_of(message)
+            taken, waiting = self._take(first, qos)
+            messages += self._batcher.fill(first, is_alone=not waiting)
+            works = {work_of(each): each for each in messages}
+            if len(works) > 1:
+                taken |= self._store.take([*works][1:], qos.write)
+            self._inference.answer({w: bool(m.headers.get("redelivered")) for w, m in works.items()}, taken)
+            qos.ack_together([each.delivery_tag for each in messages])
+        except RedisError as error:
+            _log.warning("not done", extra={"fields": {"reason": str(error)}})
+            _put_back(messages)
+        except (TypeError, ValueError, LookupError):
+            _log.exception("not a task of ours")
+            qos.ack_together([each.delivery_tag for each in messages])
+
+    def _take(self, work: Work, qos: QoS) -> tuple[dict[Work, Taken], int]:
+        """Return what is here of the first work, and how many others wait: all in one round trip."""
+        with self._store.redis.pipeline(transaction=False) as pipe:
+            qos.write(pipe)
+            pipe.llen(INTERACTIVE)
+            pipe.llen(JOBS)
+            pipe.get(f"answer:{work.answer_key}")
+            pipe.get(f"input:{work.digest}")
+            *_, interactive, jobs, answer, picture = pipe.execute()
+        return {work: Taken(answer, picture)}, interactive + jobs
 
 
-def work_of(message: Message) -> Work | None:
-    """Return what a message asks for; one that cannot be read is acknowledged, so that it does not come again."""
-    try:
-        return Work(*message.payload[0])
-    except (TypeError, ValueError, LookupError):
-        _log.exception("not a task of ours")
-        message.ack()
-        return None
+def work_of(message: Message) -> Work:
+    """Return what a message asks for."""
+    return Work(*message.payload[0])
 
 
-def anybody_waits(redis: Redis) -> bool:
-    """Return whether there is anything in either queue."""
-    with redis.pipeline(transaction=False) as pipe:
-        pipe.llen(INTERACTIVE)
-        pipe.llen(JOBS)
-        return any(pipe.execute())
+def _put_back(messages: list[Message]) -> None:
+    for message in messages:
+        try:
+            message.reject(requeue=True)
+        except (RedisError, OSError):
+            return  # the visibility timeout brings them back

@@ -12,7 +12,7 @@ from step3_microservices.worker.batching import Batcher, Limits
 
 class Taken:
     def __init__(self, queue):
-        self.queue, self.payload, self.headers = queue, None, {}
+        self.queue, self.delivery_tag, self.payload, self.headers = queue, "tag", None, {}
 
     def ack(self):
         pass
@@ -32,7 +32,7 @@ def batcher(queues):
         def get(name):
             return queues[name].popleft() if queues[name] else None
 
-        return Batcher(get, lambda: any(queues.values()), Limits(max_batch_size, max_wait_ms, job_share))
+        return Batcher(get, Limits(max_batch_size, max_wait_ms, job_share))
 
     return make
 
@@ -53,7 +53,7 @@ def names(messages):
 def test_one_alone_waits_for_nobody(batcher):
     started = time.monotonic()
 
-    taken = batcher(max_wait_ms=5000).fill(work())
+    taken = batcher(max_wait_ms=5000).fill(work(), is_alone=False)
 
     assert taken == []
     assert time.monotonic() - started < 1
@@ -62,7 +62,7 @@ def test_one_alone_waits_for_nobody(batcher):
 def test_whatever_waits_goes_along_up_to_the_largest_batch(batcher, queues):
     wait(queues, interactive=9)
 
-    taken = batcher(max_batch_size=4).fill(work())
+    taken = batcher(max_batch_size=4).fill(work(), is_alone=False)
 
     assert names(taken) == [INTERACTIVE] * 3
     assert len(queues[INTERACTIVE]) == 6
@@ -72,7 +72,7 @@ def test_a_batch_that_has_begun_to_fill_waits_a_moment_for_more(batcher, queues)
     wait(queues, interactive=1)
     Timer(0.05, wait, [queues], {"interactive": 1}).start()
 
-    taken = batcher(max_batch_size=3, max_wait_ms=5000).fill(work())
+    taken = batcher(max_batch_size=3, max_wait_ms=5000).fill(work(), is_alone=False)
 
     assert names(taken) == [INTERACTIVE] * 2
 
@@ -80,7 +80,7 @@ def test_a_batch_that_has_begun_to_fill_waits_a_moment_for_more(batcher, queues)
 def test_interactive_pictures_go_first_and_jobs_fill_what_is_left(batcher, queues):
     wait(queues, interactive=1, jobs=5)
 
-    taken = batcher(max_batch_size=4, job_share=0).fill(work())
+    taken = batcher(max_batch_size=4, job_share=0).fill(work(), is_alone=False)
 
     assert names(taken) == [INTERACTIVE, JOBS, JOBS]
 
@@ -88,7 +88,7 @@ def test_interactive_pictures_go_first_and_jobs_fill_what_is_left(batcher, queue
 def test_jobs_alone_get_everything(batcher, queues):
     wait(queues, jobs=5)
 
-    taken = batcher(max_batch_size=4).fill(work(is_job=True))
+    taken = batcher(max_batch_size=4).fill(work(is_job=True), is_alone=False)
 
     assert names(taken) == [JOBS] * 3
 
@@ -103,7 +103,7 @@ def test_under_lasting_load_jobs_get_the_share_that_is_theirs(batcher, queues, m
         wait(queues, interactive=max_batch_size + 1, jobs=max_batch_size + 1)
         queues[INTERACTIVE].popleft()
         counts[INTERACTIVE] += 1  # the one that Celery has delivered
-        for name in names(make.fill(work())):
+        for name in names(make.fill(work(), is_alone=False)):
             counts[name] += 1
 
     assert counts[JOBS] / sum(counts.values()) == pytest.approx(share, abs=0.03)
