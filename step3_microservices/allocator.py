@@ -17,5 +17,5 @@ def set_allocator() -> None:
     with suppress(AttributeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_ARENA_MAX, 2)
-        mallopt(_M_MMAP_THRESHOLD, 4 * _MEBIBYTE)
-        mallopt(_M_TRIM_THRESHOLD, 16 * _MEBIBYTE)
+        mallopt(_M_MMAP_THRESHOLD, 1 * _MEBIBYTE)
+        mallopt(_M_TRIM_THRESHOLD, 4 * _MEBIBYTE)

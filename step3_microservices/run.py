@@ -79,7 +79,9 @@ def _redis(environment: Mapping[str, str]) -> Iterator[str | None]:
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         # In a session of its own: Ctrl-C must not reach it before those who need it have finished.
         server = subprocess.Popen(
-            redis_command(program, port, Path(folder)), stdout=subprocess.DEVNULL, start_new_session=True
+            redis_command(program, port, Path(folder), is_persistent=False),  # it ends with those who use it
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             address = f"redis://127.0.0.1:{port}/0"

@@ -16,12 +16,14 @@ from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from step3_microservices.contract import INTERACTIVE, QUEUE_TTL_S, Failure, Result, Work, answer_key, unpack
+from step3_microservices.contract import INTERACTIVE, QUEUE_TTL_S, Failure, Result, Work, answer_key, input_key, unpack
 
 _CONNECT_TIMEOUT_S = 1.0
 _SOCKET_TIMEOUT_S = 5.0
 _DELIVERIES_TTL_S = 3600
 _INPUT_OUTLIVES_MS = 30_000  # whoever waits for the answer: a task may be delivered a second time
+# Inputs that were answered are kept a while for feedback, but no more of them than fit into some tens of megabytes.
+_INPUTS_KEPT, _INPUT_KEPT_S = 100, 600
 _BLOCK_S = 2.0  # below the socket's time-out, or a long wait would look like a lost connection
 
 # Each script is one step that nobody can come between.
@@ -54,6 +56,14 @@ for _, id in ipairs(redis.call('SMEMBERS', KEYS[2])) do
     redis.call('PEXPIRE', 'reply:' .. id, ARGV[3])
 end
 redis.call('DEL', KEYS[2], KEYS[3])
+if redis.call('EXISTS', KEYS[4]) == 1 then
+    redis.call('RENAME', KEYS[4], 'kept:' .. ARGV[4])
+    redis.call('EXPIRE', 'kept:' .. ARGV[4], ARGV[6])
+    redis.call('LPUSH', 'kept', ARGV[4])
+    redis.call('EXPIRE', 'kept', ARGV[6])
+    local oldest = redis.call('LLEN', 'kept') > tonumber(ARGV[5]) and redis.call('RPOP', 'kept')
+    if oldest then redis.call('DEL', 'kept:' .. oldest) end
+end
 """
 
 
@@ -141,7 +151,7 @@ class Store:
         ttl_ms = max(1, ceil(ttl_s * 1e3))
 
         def fill(pipe: Pipeline) -> None:
-            pipe.set(f"input:{work.digest}", question.picture, px=ttl_ms + _INPUT_OUTLIVES_MS)
+            pipe.set(work.input_key, question.picture, px=ttl_ms + _INPUT_OUTLIVES_MS)
             keys = [f"answer:{key}", f"waiting:{key}", f"flight:{key}", INTERACTIVE, upload]
             known = work.digest + json.dumps(question.known)
             args: list[str | int] = [
@@ -167,7 +177,8 @@ class Store:
 
     def picture(self, digest: str) -> bytes | None:
         """Return a picture's input, while it is still here."""
-        return cast("bytes | None", self.redis.get(f"input:{digest}"))
+        kept = self.redis.get(f"kept:{digest}") or self.redis.get(input_key(digest))
+        return cast("bytes | None", kept)
 
     def answer(self, digest: str, model_version: str) -> Result | None:
         """Return what a model has found in a picture, by the digest of its input, while that is still known."""
@@ -184,7 +195,7 @@ class Store:
             write(pipe)
             for work in works:
                 pipe.get(f"answer:{work.answer_key}")
-                pipe.get(f"input:{work.digest}")
+                pipe.get(work.input_key)
             found = pipe.execute()[-2 * len(works) :]
         return {
             work: Taken(answer, picture) for work, answer, picture in zip(works, found[::2], found[1::2], strict=True)
@@ -204,9 +215,17 @@ class Store:
         def fill(pipe: Pipeline) -> None:
             for work, packed, kept_under in outcomes:
                 asked = work.answer_key
-                keys = [f"answer:{kept_under or asked}", f"waiting:{asked}", f"flight:{asked}"]
+                keys = [f"answer:{kept_under or asked}", f"waiting:{asked}", f"flight:{asked}", work.input_key]
                 ttl_ms = self._answer_ttl_ms if kept_under else 0
-                pipe.evalsha(self._finish.sha, len(keys), *keys, packed, ttl_ms, self._reply_ttl_ms)
+                args: list[str | int | bytes] = [
+                    packed,
+                    ttl_ms,
+                    self._reply_ttl_ms,
+                    work.digest,
+                    _INPUTS_KEPT,
+                    _INPUT_KEPT_S,
+                ]
+                pipe.evalsha(self._finish.sha, len(keys), *keys, *args)
 
         if outcomes:
             self._execute(fill)

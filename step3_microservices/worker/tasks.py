@@ -72,7 +72,7 @@ class Tasks:
             pipe.llen(INTERACTIVE)
             pipe.llen(JOBS)
             pipe.get(f"answer:{work.answer_key}")
-            pipe.get(f"input:{work.digest}")
+            pipe.get(work.input_key)
             *_, interactive, jobs, answer, picture = pipe.execute()
         return {work: Taken(answer, picture)}, interactive + jobs
 

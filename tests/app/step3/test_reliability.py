@@ -32,7 +32,7 @@ QUICK = {"VISIBILITY_TIMEOUT_S": "2"}
 @pytest.fixture
 def own_system(artifacts, tmp_path):
     """A system that a test may harm."""
-    with running(tmp_path, ARTIFACTS=str(artifacts), **QUICK) as system:
+    with running(tmp_path, is_persistent=True, ARTIFACTS=str(artifacts), **QUICK) as system:
         yield system
 
 
