@@ -22,7 +22,7 @@ RUNNABLE_PAGES = [path for path in PAGES if len(path.parts) == 1 or path.parts[0
 # How a reader gets here; the commands below already run in a copy of the repository.
 SKIPPED = re.compile(r"git clone \S+|cd \S+")
 # These would run this very test again, or last too long: only that make knows them is checked.
-ONLY_PLANNED = re.compile(r"make (test|benchmarks|soak|setup)\b")
+ONLY_PLANNED = re.compile(r"make (test|benchmarks|soak|setup|peers)\b")
 # These serve until they are stopped. A page's own is started once, on a free port, for all that ask at its address.
 SERVES = re.compile(r"(MODEL=\w+ )?make (step2|run)")
 SERVED_AT = "127.0.0.1:8000"
