@@ -35,9 +35,7 @@ def class_grid(features: Floats, class_weights: Floats, class_index: int) -> Flo
     return features @ class_weights[:, class_index]
 
 
-def explanation_of(
-    grid: Floats, class_index: int, preprocessing: Preprocessing, size: tuple[int, int]
-) -> Explanation:
+def explanation_of(grid: Floats, class_index: int, preprocessing: Preprocessing, size: tuple[int, int]) -> Explanation:
     """Say where in the picture of that size the map lies."""
     left, top, right, bottom = preprocessing.region(*size)
     width, height = size

@@ -108,7 +108,7 @@ def api(service: Service) -> APIBlueprint:
     @door.after_request
     def name_pictures(response: Response) -> Response:
         """Say by which digest feedback can name each picture; `-` where there is no answer to it."""
-        if response.status_code == HTTPStatus.OK:
+        if response.status_code == HTTPStatus.OK and "picture_digests" in g:  # a question for options is no picture
             response.headers["X-Picture-Digest"] = ", ".join(g.picture_digests)
         return response
 

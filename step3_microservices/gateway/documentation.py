@@ -130,6 +130,7 @@ _NOT_OF_FEEDBACK = {
     HTTPStatus.GATEWAY_TIMEOUT,
 }
 _NOT_OF_JOBS = {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
+_EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
 _ABOUT_A_JOB = {
     200: {"description": "The job", "content": _json("JobJson")},
     **_problems(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -171,7 +172,7 @@ _OPERATIONS: dict[str, dict[str, Any]] = {
     "job_events": {
         "summary": "Listen to a job, as server-sent events: queued with its position, running, and how it ended",
         "responses": {
-            200: _text("text/event-stream", type="string"),
+            200: _text("text/event-stream", **_EVENT),
             **_problems(HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE),
         },
     },
