@@ -193,10 +193,6 @@ class JobStore:
         """Cancel a job that has not begun; return the status that it had, and whether it is cancelled now."""
         return self._moved(job_id, (QUEUED,), CANCELLED)
 
-    def move(self, job_id: str, before: tuple[str, ...], after: str) -> bool:
-        """Change a job's status from one of some to another; return whether that was possible."""
-        return self._moved(job_id, before, after)[1]
-
     def _moved(self, job_id: str, before: tuple[str, ...], after: str, outcome: bytes = b"") -> tuple[str, bool]:
         status, moved = self._move(keys=[f"job:{job_id}"], args=[json.dumps(before), after, outcome, _COUNTERS_TTL_S])
         return status.decode(), bool(moved)

@@ -4,7 +4,6 @@ Compared with step 2's `served_model.py`: `predict` sends the picture away and w
 """
 
 import hashlib
-import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -48,8 +47,6 @@ from step3_microservices.task_messages import TaskMessages
 
 _LOOKED_UP_EVERY_S = 0.5
 _RETRY_AFTER_S = 2
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
