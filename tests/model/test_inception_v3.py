@@ -1,5 +1,7 @@
 """InceptionV3 by its structure, its ways to get weights, and its numbers against Keras called directly."""
 
+import logging
+
 import h5py
 import keras
 import numpy as np
@@ -130,7 +132,11 @@ def test_auto_is_inception_v3_where_its_weights_can_be_fetched(hub, caplog):
     assert not said_by_loading(caplog)
 
 
-def test_auto_is_the_offline_model_without_network_and_says_so_once(no_network, caplog):
+def test_auto_is_the_offline_model_without_network_and_says_so_once(no_network, caplog, monkeypatch):
+    # Something that other tests bring into this process configures logging anew, and so silences loggers made before.
+    monkeypatch.setattr(logging.getLogger("shared.classifier.models"), "disabled", False)
+    caplog.set_level(logging.WARNING, logger="shared.classifier.models")
+
     assert load("auto").version.model == "efficientnet_lite0"
 
     (message,) = said_by_loading(caplog)
