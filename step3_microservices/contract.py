@@ -7,6 +7,7 @@ forms that are defined here.
 import json
 import struct
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -74,13 +75,14 @@ class ModelCard:
                 "Ask for an answer without an explanation.",
             )
 
-    def to_json(self) -> str:
-        """Return it as it lies in Redis."""
+    @cached_property
+    def json(self) -> str:
+        """The card as it lies in Redis; a worker writes it once a second."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read what `to_json` has written."""
+        """Read what `json` has written."""
         fields: dict[str, Any] = json.loads(text)
         preprocessing = fields["preprocessing"]
         scaling = preprocessing.pop("scaling")
@@ -118,7 +120,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no result. `code` is one of FAILURES."""
+    """Why there is no result. `code` is one of the four below."""
 
     code: str
 

@@ -21,7 +21,6 @@ class Worker:
     model_version: str
     serving_since: float  # Unix time, in seconds, of this model; the newest model is the one that gateways ask for
     images_per_s: float  # that it can do, from the batches it has measured; 0 before the first
-    pid: int = 0
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -36,7 +35,7 @@ def announce(redis: Redis, worker: Worker, card: ModelCard) -> None:
         pipe.zadd("workers", {worker.name: time() + PRESENT_FOR_S})
         pipe.zremrangebyscore("workers", 0, time())
         pipe.expire("workers", _CARD_TTL_S)
-        pipe.set(f"model:{card.version}", card.to_json(), ex=_CARD_TTL_S)
+        pipe.set(f"model:{card.version}", card.json, ex=_CARD_TTL_S)
         pipe.execute()
 
 

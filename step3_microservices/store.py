@@ -134,7 +134,7 @@ class Store:
 
     def look_up(self, upload: str | None, model_version: str, *, explained: bool) -> Found:
         """Return how many interactive pictures wait; and what is here of an upload, by its name."""
-        key = f"upload:{upload}" if upload and self.caches else ""
+        key = f"upload:{upload}" if upload else ""
         queued, *rest = self._look_up(keys=[INTERACTIVE, key], args=[model_version, ":explained" * explained])
         result = unpack(rest[1]) if rest else None
         if not isinstance(result, Result):
@@ -147,7 +147,7 @@ class Store:
         The task's input is there before it, and all else is one step, so that there is never one without the other.
         """
         work, key = question.work, question.work.answer_key
-        upload = f"upload:{question.upload}" if question.upload and self.caches else ""
+        upload = f"upload:{question.upload}" if question.upload else ""
         ttl_ms = max(1, ceil(ttl_s * 1e3))
 
         def fill(pipe: Pipeline) -> None:

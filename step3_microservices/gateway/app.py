@@ -171,7 +171,8 @@ def prepare(service: Service, upload: Upload, card: ModelCard, query: ClassifyQu
     """Decode and preprocess one picture; a bad one is reported in its place, and the rest go on."""
     config = service.config
     started = perf_counter()
-    found = service.model.look_up(upload.image_bytes, card, explained=query.explain)
+    upload_name = service.model.upload_of(upload.image_bytes, card)
+    found = service.model.look_up(upload_name, card, explained=query.explain)
     if service.model.remembers:
         service.metrics.observe_recall(found=found.known is not None)
     if found.known is not None:
@@ -194,7 +195,7 @@ def prepare(service: Service, upload: Upload, card: ModelCard, query: ClassifyQu
         error.__cause__ = error.__context__ = None  # their frames hold the upload and what was decoded of it
         return error.with_traceback(None)
     known = {"size": image.rgb.size, "facts": asdict(image.facts)}
-    model_input = service.model.input_of(batch, upload.image_bytes, card, known)
+    model_input = service.model.input_of(batch, upload_name, known)
     return Picture(image.rgb.size, image.facts, timings_ms, input=model_input, digest=model_input.digest)
 
 

@@ -40,7 +40,7 @@ from step3_microservices.gateway.problems import (
     NotReadyError,
     QueueFullError,
 )
-from step3_microservices.presence import Worker, model_card, workers
+from step3_microservices.presence import Worker, model_card, newest_first
 from step3_microservices.spans import span, traceparent_here
 from step3_microservices.store import Found, Question, Store
 from step3_microservices.task_messages import TaskMessages
@@ -86,7 +86,7 @@ class Workers:
         """Return the workers that are there, those with the newest model first."""
         with self._lock:
             if not self._found or monotonic() - self._looked_up > _LOOKED_UP_EVERY_S:
-                self._found = sorted(workers(self._redis), key=lambda worker: -worker.serving_since)
+                self._found = newest_first(self._redis)
                 self._looked_up = monotonic()
             return self._found
 
@@ -99,7 +99,9 @@ class Workers:
 
     def card_of(self, model_version: str) -> ModelCard:
         """Return the card of a model that is, or has lately been, served."""
-        card = self._cards.get(model_version) or model_card(self._redis, model_version)
+        if known := self._cards.get(model_version):
+            return known
+        card = model_card(self._redis, model_version)
         if card is None:
             raise NotReadyError("The model's card is not there.", "Try again in a few seconds.", _RETRY_AFTER_S)
         self._cards = {**dict(list(self._cards.items())[-3:]), model_version: card}
@@ -128,11 +130,15 @@ class RemoteModel:
         forgetful._salt = partial(secrets.token_bytes, 16)
         return forgetful
 
-    def input_of(self, batch: Batch, image_bytes: bytes, card: ModelCard, known: dict[str, Any]) -> ModelInput:
-        """Make the input of one picture, shape (1, height, width, 3); `known` is remembered of what it came from."""
+    def upload_of(self, image_bytes: bytes, card: ModelCard) -> str | None:
+        """Name an upload for the model that it is prepared for; None where nothing is remembered of it."""
+        return f"{card.preprocessing}:{hashlib.sha256(image_bytes).hexdigest()}" if self.remembers else None
+
+    def input_of(self, batch: Batch, upload: str | None, known: dict[str, Any]) -> ModelInput:
+        """Make the input of one picture, shape (1, height, width, 3); `known` is remembered of its upload."""
         packed = pack_picture(batch)
         digest = hashlib.sha256(packed + self._salt() if self._salt else packed).hexdigest()
-        return ModelInput(digest, packed, None if self._salt else upload_name(image_bytes, card), known)
+        return ModelInput(digest, packed, upload, known)
 
     @property
     def classifier(self) -> ModelCard:
@@ -144,13 +150,12 @@ class RemoteModel:
         """Whether answers that were given before are looked for."""
         return self.store.caches and not self._salt
 
-    def look_up(self, image_bytes: bytes, card: ModelCard, *, explained: bool) -> Found:
+    def look_up(self, upload: str | None, card: ModelCard, *, explained: bool) -> Found:
         """Return what is known of an upload, and its result, where the same one was answered before.
 
         Raises QueueFullError where that is not so and no more pictures are taken: before they cost the time to decode
         them.
         """
-        upload = upload_name(image_bytes, card) if self.remembers else None
         found = self.store.look_up(upload, str(card.version), explained=explained)
         if found.result is None and found.queued >= self._max_queued:
             raise self.full(found.queued)
@@ -195,11 +200,6 @@ class RemoteModel:
                 raise error_of(outcome)
         detail = f"The model did not get to this picture within {self._timeout_s:g} s."
         raise DeadlineExceededError(detail, "Try again when fewer people ask.")
-
-
-def upload_name(image_bytes: bytes, card: ModelCard) -> str:
-    """Name an upload for the model that it is prepared for."""
-    return f"{card.preprocessing}:{hashlib.sha256(image_bytes).hexdigest()}"
 
 
 def answer_of(result: Result, card: ModelCard, picture: Picture, k: int) -> Answer:

@@ -134,7 +134,7 @@ class Lifecycle:
 
     def _announce(self) -> None:
         card, speed = self._models.card, self._metrics.images_per_s
-        announce(self._redis, Worker(self.name, str(card.version), self._models.since, speed, os.getpid()), card)
+        announce(self._redis, Worker(self.name, str(card.version), self._models.since, speed), card)
 
     def _look(self) -> None:
         """Load what the pointer names beside what is served, and switch only to what answers right."""
