@@ -108,3 +108,10 @@ class ExplanationUnsupportedError(ModelError):
     """The model's last layers do not allow an exact class activation map."""
 
     code = "explanation_unsupported"
+
+    def __init__(self) -> None:
+        """Say what the network lacks."""
+        super().__init__(
+            "This model cannot be explained: it does not end in global average pooling and one dense layer.",
+            "Ask for an answer without an explanation.",
+        )

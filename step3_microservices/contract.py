@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from shared.classifier.labels import Label
 from shared.classifier.predictions import ModelVersion
-from shared.classifier.preprocess import Batch, Preprocessing, Scaling
+from shared.classifier.preprocess import Batch, Preprocessing
 from shared.errors import ExplanationUnsupportedError
 
 Floats = npt.NDArray[np.float32]
@@ -70,10 +70,7 @@ class ModelCard:
     def check_explainable(self) -> None:
         """Raise ExplanationUnsupportedError where the network does not end as class activation maps need it."""
         if not self.explainable:
-            raise ExplanationUnsupportedError(
-                "This model cannot be explained: it does not end in global average pooling and one dense layer.",
-                "Ask for an answer without an explanation.",
-            )
+            raise ExplanationUnsupportedError
 
     @cached_property
     def json(self) -> str:
@@ -84,13 +81,9 @@ class ModelCard:
     def from_json(cls, text: str | bytes) -> Self:
         """Read what `json` has written."""
         fields: dict[str, Any] = json.loads(text)
-        preprocessing = fields["preprocessing"]
-        scaling = preprocessing.pop("scaling")
         return cls(
             version=ModelVersion(**fields["version"]),
-            preprocessing=Preprocessing(
-                scaling=Scaling(scaling["name"], tuple(scaling["mean"]), tuple(scaling["deviation"])), **preprocessing
-            ),
+            preprocessing=Preprocessing.from_json(fields["preprocessing"]),
             labels=tuple(Label(**label) for label in fields["labels"]),
             explainable=fields["explainable"],
         )

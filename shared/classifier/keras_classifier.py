@@ -10,10 +10,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from shared.classifier.folding import fold_batch_norms
-from shared.classifier.labels import Label
+from shared.classifier.labels import Label, check_probabilities
 from shared.classifier.predictions import ModelVersion
 from shared.classifier.preprocess import Batch, Preprocessing
-from shared.errors import ExplanationUnsupportedError, LabelsMismatchError, ModelOutputError
+from shared.errors import ExplanationUnsupportedError, LabelsMismatchError
 
 Floats = npt.NDArray[np.float32]
 
@@ -55,11 +55,7 @@ class KerasClassifier:
         probabilities = self.predict(grey)
         if with_features and self._dense is not None:
             self.predict_with_features(grey)
-        if not ((probabilities >= 0) & (probabilities <= 1)).all():
-            raise ModelOutputError(
-                f"The model answers with numbers from {probabilities.min():.3g} to {probabilities.max():.3g}.",
-                "Let it end in a softmax, so that it answers with probabilities.",
-            )
+        check_probabilities(probabilities)
 
     def predict(self, batch: Batch) -> Floats:
         """Return probabilities of shape (n, classes) for n preprocessed pictures; n may differ from call to call."""
@@ -91,10 +87,7 @@ class KerasClassifier:
     def check_explainable(self) -> None:
         """Raise ExplanationUnsupportedError where the network does not end as class activation maps need it."""
         if self._dense is None:
-            raise ExplanationUnsupportedError(
-                "This model cannot be explained: it does not end in global average pooling and one dense layer.",
-                "Ask for an answer without an explanation.",
-            )
+            raise ExplanationUnsupportedError
 
 
 def _compile(model: keras.Model, outputs: list[Any], preprocessing: Preprocessing) -> Any:  # noqa: ANN401

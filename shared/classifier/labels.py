@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.classifier.predictions import Prediction
-from shared.errors import LabelsMismatchError
+from shared.errors import LabelsMismatchError, ModelOutputError
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,15 @@ def read_labels(path: Path) -> tuple[Label, ...]:
     if not labels:
         raise LabelsMismatchError(f"The labels file {path} is empty.", "Write one label a line into it.")
     return labels
+
+
+def check_probabilities(answers: npt.NDArray[np.float32]) -> None:
+    """Raise ModelOutputError where a model's answers, of any shape, are not between 0 and 1."""
+    if not ((answers >= 0) & (answers <= 1)).all():
+        raise ModelOutputError(
+            f"The model answers with numbers from {answers.min():.3g} to {answers.max():.3g}.",
+            "Let it end in a softmax, so that it answers with probabilities.",
+        )
 
 
 def top_k(probabilities: npt.NDArray[np.float32], labels: Sequence[Label], k: int = 5) -> tuple[Prediction, ...]:

@@ -4,8 +4,9 @@ Keeping the input at one byte a value makes a picture four times smaller to queu
 and leaves the float arithmetic to the model's own compiled function.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,13 @@ class Preprocessing:
     resampling: Literal["bilinear", "bicubic"]
     scaling: Scaling
     crop_fraction: float = 1.0
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Make it from what `dataclasses.asdict` and JSON have made of one."""
+        scaling = fields["scaling"]
+        restored = Scaling(scaling["name"], tuple(scaling["mean"]), tuple(scaling["deviation"]))
+        return cls(**{**fields, "scaling": restored})
 
     def __str__(self) -> str:
         """Name it for `model_version`: two models that differ here give different answers."""

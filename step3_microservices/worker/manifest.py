@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.classifier.preprocess import Preprocessing, Scaling
+from shared.classifier.preprocess import Preprocessing
 from shared.errors import ExpectedError
 
 FORMAT = 1
@@ -128,10 +128,8 @@ def parse_manifest(text: str | bytes, where: str) -> Manifest:
 
 
 def _manifest(fields: dict[str, Any]) -> Manifest:
-    preprocessing, scaling = fields["preprocessing"], fields["preprocessing"]["scaling"]
-    scaling = Scaling(scaling["name"], tuple(scaling["mean"]), tuple(scaling["deviation"]))
     nested = {
-        "preprocessing": Preprocessing(**preprocessing | {"scaling": scaling}),
+        "preprocessing": Preprocessing.from_json(fields["preprocessing"]),
         "precisions": {
             name: Precision(**precision | {"parity": Parity(**precision["parity"])})
             for name, precision in fields["precisions"].items()

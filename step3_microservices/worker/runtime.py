@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from shared.classifier.labels import Label
+from shared.classifier.labels import Label, check_probabilities
 from shared.classifier.predictions import ModelVersion
 from shared.classifier.preprocess import Batch, Preprocessing
-from shared.errors import ExpectedError, ExplanationUnsupportedError, ModelOutputError
+from shared.errors import ExpectedError, ExplanationUnsupportedError
 from step3_microservices.worker.artifacts import Artifact
 from step3_microservices.worker.compiled_model import CompiledModel, is_supported
 
@@ -77,11 +77,7 @@ class OpenVinoClassifier:
         Raises ModelOutputError where the answer is not made of probabilities.
         """
         probabilities = self._model.warm_up(self.preprocessing.width, self.preprocessing.height)
-        if not ((probabilities >= 0) & (probabilities <= 1)).all():
-            raise ModelOutputError(
-                f"The model answers with numbers from {probabilities.min():.3g} to {probabilities.max():.3g}.",
-                "Let it end in a softmax, so that it answers with probabilities.",
-            )
+        check_probabilities(probabilities)
 
     def predict(self, batch: Batch) -> Floats:
         """Return probabilities of shape (n, classes) for n preprocessed pictures; n may differ from call to call."""
@@ -105,10 +101,7 @@ class OpenVinoClassifier:
     def check_explainable(self) -> None:
         """Raise ExplanationUnsupportedError where the network does not end as class activation maps need it."""
         if not self._artifact.manifest.explainable:
-            raise ExplanationUnsupportedError(
-                "This model cannot be explained: it does not end in global average pooling and one dense layer.",
-                "Ask for an answer without an explanation.",
-            )
+            raise ExplanationUnsupportedError
 
 
 def load_artifact(artifact: Artifact, precision: str = "auto", *, threads: int | None = None) -> OpenVinoClassifier:

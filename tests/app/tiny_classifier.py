@@ -43,7 +43,7 @@ class TinyClassifier:
 
     def check_explainable(self) -> None:
         if not self.is_explainable:
-            raise ExplanationUnsupportedError("This model cannot be explained.", "Ask without.")
+            raise ExplanationUnsupportedError
 
     def _colours(self, batch: Batch) -> Floats:
         """Return each cell's share of the three colours, shape (n, 2, 2, 3)."""
