@@ -39,7 +39,7 @@ def quantise(model: Any, inputs: Sequence[Batch], recipe: str) -> Any:  # noqa: 
     """
     with _no_telemetry():
         nncf = import_module("nncf")
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # its own call also turns down handlers that are not its own
     options: dict[str, Any] = {}
     if recipe != RECIPES[0]:
         options["preset"] = nncf.QuantizationPreset.MIXED  # activations that are never negative use all 256 values
