@@ -18,7 +18,6 @@ from step3_microservices.contract import JOBS, QUEUE_TTL_S, Work, input_key
 from step3_microservices.task_messages import TaskMessages
 
 QUEUED, RUNNING, DONE, FAILED, EXPIRED, CANCELLED = "queued", "running", "done", "failed", "expired", "cancelled"
-STATUSES = (QUEUED, RUNNING, DONE, FAILED, EXPIRED, CANCELLED)
 ENDED = (DONE, FAILED, EXPIRED, CANCELLED)
 ENDED_KEY = "jobs:ended"  # a hash of how many have ended, and how
 

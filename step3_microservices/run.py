@@ -19,8 +19,9 @@ from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from redis import Redis, RedisError
 
-from step3_microservices.gateway.config import ConfigError, read_config
+from step3_microservices.gateway.config import read_config
 from step3_microservices.redis_server import free_port, redis_command, redis_program
+from step3_microservices.settings import ConfigError
 from step3_microservices.worker.export import exported
 
 _PROCFILE = Path(__file__).with_name("Procfile")

@@ -5,34 +5,21 @@ from typing import Annotated
 
 from limits import parse_many
 from limits.storage import storage_from_string
-from pydantic import BeforeValidator, Field, FilePath, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, FilePath
 from pydantic.dataclasses import dataclass
 
 from shared.classifier.images import MAX_BYTES, MAX_PIXELS
-from shared.errors import ExpectedError
 from step3_microservices.drift import LONGEST_WINDOW_H
+from step3_microservices.settings import ConfigError, Count, RedisUrl, Seconds, read, split
 
 _MEBIBYTE = 1024 * 1024
 
-Count = Annotated[int, Field(ge=1)]
 Hours = Annotated[int, Field(ge=1, le=LONGEST_WINDOW_H)]
-Seconds = Annotated[float, Field(gt=0)]
 Storage = Annotated[str, Field(pattern="^(memory|rediss?)://")]
-RedisUrl = Annotated[str, Field(pattern="^(rediss?|unix)://")]
 DatabaseUrl = Annotated[str, Field(pattern=r"^(sqlite:///.|postgresql(\+[a-z0-9]+)?://)")]
 HttpUrl = Annotated[str, Field(pattern="^https?://.")]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?)$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-def _split(text: object) -> object:
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
-
-
-class ConfigError(ExpectedError):
-    """A setting has a value that cannot work."""
-
-    code = "config_invalid"
 
 
 @dataclass(frozen=True)
@@ -43,7 +30,7 @@ class Config:
 
     # The golden picture, and labels of which one must come first for /readyz; ImageNet's models bring their own.
     golden_image: FilePath | None = None
-    golden_labels: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    golden_labels: Annotated[tuple[str, ...], BeforeValidator(split)] = ()
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
@@ -75,8 +62,8 @@ class Config:
     shutdown_timeout_s: Annotated[int, Field(ge=1)] = 30  # for requests in work after SIGTERM
 
     # All three are off unless given. Keys are given as hashes: see `api_keys.py`.
-    api_keys_sha256: Annotated[tuple[Sha256, ...], BeforeValidator(_split)] = ()
-    cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split)] = ()
+    api_keys_sha256: Annotated[tuple[Sha256, ...], BeforeValidator(split)] = ()
+    cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(split)] = ()
     rate_limit: str | None = None  # such as 60/minute, for each client
     rate_limit_storage: Storage = "memory://"  # one process counts alone; several need redis://host:port
 
@@ -101,10 +88,4 @@ class Config:
 
 def read_config(environment: Mapping[str, str]) -> Config:
     """Read the settings from environment variables; an empty one counts as not given. Raises ConfigError."""
-    given = {name: environment.get(name.upper()) for name in Config.__dataclass_fields__}
-    try:
-        return TypeAdapter(Config).validate_python({name: text for name, text in given.items() if text})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]).upper()
-        raise ConfigError(f"{name}={environment[name]} cannot be used: {first['msg']}.", "Correct it.") from error
+    return read(Config, environment)

@@ -8,7 +8,7 @@ from time import monotonic
 import shared
 from shared.classifier.predictions import Answer
 from shared.errors import ExpectedError
-from step3_microservices.gateway.config import Config, ConfigError
+from step3_microservices.gateway.config import Config
 from step3_microservices.gateway.documentation import ClassifyQuery
 from step3_microservices.gateway.problems import (
     DeadlineExceededError,
@@ -17,6 +17,7 @@ from step3_microservices.gateway.problems import (
     QueueFullError,
 )
 from step3_microservices.gateway.uploads import Upload
+from step3_microservices.settings import ConfigError
 
 Classify = Callable[[Sequence[Upload], ClassifyQuery], list[Answer | ExpectedError]]
 

@@ -17,10 +17,11 @@ from shared.errors import ExpectedError
 from step3_microservices.allocator import set_allocator
 from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, JOBS
-from step3_microservices.gateway.config import Config, ConfigError, read_config
+from step3_microservices.gateway.config import Config, read_config
 from step3_microservices.gateway.connections import DeadlineWorker
 from step3_microservices.gateway.inference import RemoteModel
 from step3_microservices.job_store import JobStore
+from step3_microservices.settings import ConfigError
 from step3_microservices.spans import export_spans
 from step3_microservices.store import Store, connect
 from step3_microservices.task_messages import TaskMessages

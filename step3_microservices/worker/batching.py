@@ -21,11 +21,8 @@ class Message(Protocol):
     payload: Any  # its arguments come first
     headers: dict[str, Any]
 
-    def ack(self) -> None:
-        """Say that it is done."""
-
     def reject(self, *, requeue: bool = False) -> None:
-        """Say that it is not."""
+        """Say that it is not done."""
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, FilePath, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, FilePath
 from pydantic.dataclasses import dataclass
 
-from shared.errors import ExpectedError
+from step3_microservices.settings import Count, RedisUrl, Seconds, read, split
 
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0)]
-RedisUrl = Annotated[str, Field(pattern="^(rediss?|unix)://")]
-
-
-def _split(text: object) -> object:
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
-
-
-class ConfigError(ExpectedError):
-    """A setting has a value that cannot work."""
-
-    code = "config_invalid"
+CANNOT_START = 4  # the exit code of a process that another one in its place could not start either
 
 
 @dataclass(frozen=True)
@@ -42,7 +30,7 @@ class Config:
     scaling: str | None = None
     # The golden picture, and labels of which one must come first before a model is switched to.
     golden_image: FilePath | None = None
-    golden_labels: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    golden_labels: Annotated[tuple[str, ...], BeforeValidator(split)] = ()
 
     worker_processes: Count = 1  # each holds a model of its own
     inference_threads: Annotated[int, Field(ge=0)] = 0  # 0: as many as there are cores
@@ -59,10 +47,4 @@ class Config:
 
 def read_config(environment: Mapping[str, str]) -> Config:
     """Read the settings from environment variables; an empty one counts as not given. Raises ConfigError."""
-    given = {name: environment.get(name.upper()) for name in Config.__dataclass_fields__}
-    try:
-        return TypeAdapter(Config).validate_python({name: text for name, text in given.items() if text})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]).upper()
-        raise ConfigError(f"{name}={environment[name]} cannot be used: {first['msg']}.", "Correct it.") from error
+    return read(Config, environment)

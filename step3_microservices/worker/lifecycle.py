@@ -19,8 +19,9 @@ from shared.classifier.preprocess import preprocess
 from shared.errors import ExpectedError
 from step3_microservices.job_store import JobStore
 from step3_microservices.presence import Worker, announce, retire
+from step3_microservices.settings import ConfigError
 from step3_microservices.worker import artifacts
-from step3_microservices.worker.config import Config, ConfigError
+from step3_microservices.worker.config import Config
 from step3_microservices.worker.lost_jobs import send_lost_jobs_again
 from step3_microservices.worker.metrics import Metrics
 from step3_microservices.worker.models import Loaded, ServedModels

@@ -17,14 +17,12 @@ from step3_microservices.spans import export_spans
 from step3_microservices.store import Store, connect
 from step3_microservices.task_messages import TaskMessages
 from step3_microservices.worker.batching import Limits
-from step3_microservices.worker.config import Config, read_config
+from step3_microservices.worker.config import CANNOT_START, Config, read_config
 from step3_microservices.worker.inference import Inference
 from step3_microservices.worker.lifecycle import Lifecycle, load_model
 from step3_microservices.worker.metrics import Metrics
 from step3_microservices.worker.models import ServedModels
 from step3_microservices.worker.tasks import register_task
-
-CANNOT_START = 4  # the exit code of a process that another one in its place could not start either
 
 LOGGING = {
     "version": 1,

@@ -11,9 +11,8 @@ from threading import Event
 from time import monotonic
 
 from shared.errors import ExpectedError
-from step3_microservices.worker.config import read_config
+from step3_microservices.worker.config import CANNOT_START, read_config
 
-_CANNOT_START = 4
 _SHORT_LIFE_S = 5.0
 _PAUSE_S = 2.0  # after a short life, so that what kills each does not keep a core busy
 _POLL_S = 0.1
@@ -34,7 +33,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stopping.set())
     processes = [_start() for _ in range(count)]
     code = 0
-    while code != _CANNOT_START and not stopping.wait(_POLL_S):
+    while code != CANNOT_START and not stopping.wait(_POLL_S):
         code = _replace_the_dead(processes, stopping)
     for process, _ in processes:
         process.terminate()
@@ -48,8 +47,8 @@ def _replace_the_dead(processes: list[Started], stopping: Event) -> int:
     for place, (process, started) in enumerate(processes):
         if process.poll() is None:
             continue
-        if process.returncode == _CANNOT_START:
-            return _CANNOT_START
+        if process.returncode == CANNOT_START:
+            return CANNOT_START
         print(f"A worker process has ended ({process.returncode}); another one takes its place.", file=sys.stderr)  # noqa: T201
         if monotonic() - started < _SHORT_LIFE_S:
             stopping.wait(_PAUSE_S)

@@ -14,9 +14,6 @@ class Taken:
     def __init__(self, queue):
         self.queue, self.delivery_tag, self.payload, self.headers = queue, "tag", None, {}
 
-    def ack(self):
-        pass
-
     def reject(self, *, requeue=False):
         pass
 
