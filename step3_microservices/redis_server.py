@@ -2,7 +2,13 @@
 
 import shutil
 import socket
+import subprocess
 from pathlib import Path
+from time import sleep
+
+from redis import Redis, RedisError
+
+_POLL_S = 0.02
 
 
 def redis_program() -> str | None:
@@ -35,6 +41,25 @@ def redis_command(program: str, port: int, folder: Path, *, is_persistent: bool)
         "loglevel": "warning",
     }
     return [program, *(part for name, value in settings.items() for part in (f"--{name}", value))]
+
+
+def start_redis(program: str, port: int, folder: Path, *, is_persistent: bool) -> "subprocess.Popen[bytes]":
+    """Start it, and return its process once it answers, or has ended without.
+
+    In a session of its own: Ctrl-C must not reach it before those who need it have finished.
+    """
+    command = redis_command(program, port, folder, is_persistent=is_persistent)
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    client = Redis(port=port)
+    while server.poll() is None:
+        try:
+            client.ping()
+        except RedisError:
+            sleep(_POLL_S)
+        else:
+            break
+    client.close()
+    return server
 
 
 def free_port(wanted: int = 0) -> int:

@@ -17,10 +17,9 @@ from time import sleep
 import requests
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
-from redis import Redis, RedisError
 
 from step3_microservices.gateway.config import read_config
-from step3_microservices.redis_server import free_port, redis_command, redis_program
+from step3_microservices.redis_server import free_port, redis_program, start_redis
 from step3_microservices.settings import ConfigError
 from step3_microservices.worker.export import exported
 
@@ -78,29 +77,12 @@ def _redis(environment: Mapping[str, str]) -> Iterator[str | None]:
         return
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
-        # In a session of its own: Ctrl-C must not reach it before those who need it have finished.
-        server = subprocess.Popen(
-            redis_command(program, port, Path(folder), is_persistent=False),  # it ends with those who use it
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        server = start_redis(program, port, Path(folder), is_persistent=False)  # it ends with those who use it
         try:
-            address = f"redis://127.0.0.1:{port}/0"
-            _wait_for_redis(address, server)
-            yield address
+            yield f"redis://127.0.0.1:{port}/0"
         finally:
             server.terminate()
             server.wait()
-
-
-def _wait_for_redis(address: str, server: subprocess.Popen[bytes]) -> None:
-    while server.poll() is None:
-        try:
-            Redis.from_url(address).ping()
-        except RedisError:
-            sleep(0.05)
-        else:
-            return
 
 
 def _run(environment: Mapping[str, str], address: str) -> int:

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from shared.errors import ExpectedError
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
-Config = TypeVar("Config", bound="DataclassInstance")
+class _Dataclass(Protocol):
+    """What every dataclass has, by which `fields` knows it."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Config = TypeVar("Config", bound=_Dataclass)
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]

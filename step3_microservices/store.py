@@ -11,15 +11,21 @@ from math import ceil
 from typing import Any, NamedTuple, cast
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.exceptions import NoScriptError
-from redis.retry import Retry
 
-from step3_microservices.contract import INTERACTIVE, QUEUE_TTL_S, Failure, Result, Work, answer_key, input_key, unpack
+from step3_microservices.contract import (
+    INTERACTIVE,
+    JOBS,
+    QUEUE_TTL_S,
+    Failure,
+    Result,
+    Work,
+    answer_key,
+    input_key,
+    unpack,
+)
 
-_CONNECT_TIMEOUT_S = 1.0
-_SOCKET_TIMEOUT_S = 5.0
 _DELIVERIES_TTL_S = 3600
 _INPUT_OUTLIVES_MS = 30_000  # whoever waits for the answer: a task may be delivered a second time
 # Inputs that were answered are kept a while for feedback, but no more of them than fit into some tens of megabytes.
@@ -65,19 +71,6 @@ if redis.call('EXISTS', KEYS[4]) == 1 then
     if oldest then redis.call('DEL', 'kept:' .. oldest) end
 end
 """
-
-
-def connect(redis_url: str, *, max_connections: int = 16) -> Redis:
-    """Return a client that fails within seconds where Redis is gone; it connects when it is first used."""
-    return Redis.from_url(
-        redis_url,
-        max_connections=max_connections,
-        socket_connect_timeout=_CONNECT_TIMEOUT_S,
-        socket_timeout=_SOCKET_TIMEOUT_S,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 1),  # one, for a connection that Redis has closed in the meantime
-        retry_on_error=[ConnectionError],
-    )
 
 
 class Found(NamedTuple):
@@ -189,17 +182,19 @@ class Store:
 
     # --- for the worker -----------------------------------------------------------------------------------------------
 
-    def take(self, works: Sequence[Work], write: Callable[[Pipeline], None]) -> dict[Work, Taken]:
-        """Return what is here of each work, after whatever else is to be written."""
+    def take(self, works: Sequence[Work], write: Callable[[Pipeline], None]) -> tuple[dict[Work, Taken], int]:
+        """Return what is here of each work, after whatever else is to be written; and how many wait in both queues."""
         with self.redis.pipeline(transaction=False) as pipe:
             write(pipe)
             for work in works:
                 pipe.get(f"answer:{work.answer_key}")
                 pipe.get(work.input_key)
-            found = pipe.execute()[-2 * len(works) :]
-        return {
-            work: Taken(answer, picture) for work, answer, picture in zip(works, found[::2], found[1::2], strict=True)
-        }
+            pipe.llen(INTERACTIVE)
+            pipe.llen(JOBS)
+            *found, interactive, jobs = pipe.execute()
+        found = found[-2 * len(works) :]
+        taken = map(Taken, found[::2], found[1::2])
+        return dict(zip(works, taken, strict=True)), interactive + jobs
 
     def count_delivery(self, work: Work) -> int:
         """Return how often work has been delivered again, this time included."""

@@ -12,7 +12,7 @@ from shared.errors import ExpectedError
 from step3_microservices.drift import Drift
 from step3_microservices.gateway.config import read_config
 from step3_microservices.presence import newest_first
-from step3_microservices.store import connect
+from step3_microservices.redis_client import connect
 
 
 def main() -> int:

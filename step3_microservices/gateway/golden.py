@@ -1,11 +1,9 @@
 """A picture whose right answer is known: a service that does not give it must not be sent other people's pictures."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from threading import Lock
 from time import monotonic
 
-import shared
 from shared.classifier.predictions import Answer
 from shared.errors import ExpectedError
 from step3_microservices.gateway.config import Config
@@ -17,12 +15,12 @@ from step3_microservices.gateway.problems import (
     QueueFullError,
 )
 from step3_microservices.gateway.uploads import Upload
+from step3_microservices.golden_picture import CAT, REMEDY, wrong_answer
 from step3_microservices.settings import ConfigError
 
 Classify = Callable[[Sequence[Upload], ClassifyQuery], list[Answer | ExpectedError]]
 
-SAMPLES = Path(next(iter(shared.__path__))) / "samples"
-IMAGENET_CATS = ("tabby", "tiger cat", "Egyptian cat")
+SAMPLES = CAT.parent
 # Probes come every few seconds from several sides, and each answer costs a prediction.
 _TRUSTED_FOR_S = 10.0
 _DOUBTED_FOR_S = 1.0
@@ -34,7 +32,7 @@ class GoldenPicture:
 
     def __init__(self, config: Config) -> None:
         """Read the picture that the settings name, or the cat that every ImageNet model knows."""
-        path = config.golden_image or SAMPLES / "cat.jpg"
+        path = config.golden_image or CAT
         try:
             self._upload = Upload(path.name, path.read_bytes())
         except OSError as error:
@@ -71,10 +69,5 @@ class GoldenPicture:
             return error.detail, error.remedy
         if isinstance(result, ExpectedError):
             return f"The golden picture is refused: {result.detail}", "Look at GOLDEN_IMAGE."
-        best = result.predictions[0]
-        is_imagenet = best.wnid is not None
-        labels = self._labels or (IMAGENET_CATS if is_imagenet and self._is_the_cat else ())
-        if labels and best.label not in labels:
-            detail = f"The golden picture is answered with {best.label!r} instead of {' or '.join(labels)}."
-            return detail, "Look at the model's weights, labels and scaling."
-        return None
+        wrong = wrong_answer(result.predictions[0], self._labels, is_the_cat=self._is_the_cat)
+        return (wrong, REMEDY) if wrong else None

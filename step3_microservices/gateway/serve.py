@@ -21,9 +21,10 @@ from step3_microservices.gateway.config import Config, read_config
 from step3_microservices.gateway.connections import DeadlineWorker
 from step3_microservices.gateway.inference import RemoteModel
 from step3_microservices.job_store import JobStore
+from step3_microservices.redis_client import connect
 from step3_microservices.settings import ConfigError
 from step3_microservices.spans import export_spans
-from step3_microservices.store import Store, connect
+from step3_microservices.store import Store
 from step3_microservices.task_messages import TaskMessages
 
 LOGGING = {

@@ -6,17 +6,16 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 
 from redis import Redis, RedisError
 
-import shared
 from shared.classifier.images import decode
-from shared.classifier.labels import imagenet_labels, top_k
+from shared.classifier.labels import top_k
 from shared.classifier.preprocess import preprocess
 from shared.errors import ExpectedError
+from step3_microservices.golden_picture import CAT, REMEDY, wrong_answer
 from step3_microservices.job_store import JobStore
 from step3_microservices.presence import Worker, announce, retire
 from step3_microservices.settings import ConfigError
@@ -27,8 +26,6 @@ from step3_microservices.worker.metrics import Metrics
 from step3_microservices.worker.models import Loaded, ServedModels
 from step3_microservices.worker.runtime import Classifier, load_artifact
 
-SAMPLES = Path(next(iter(shared.__path__))) / "samples"
-IMAGENET_CATS = ("tabby", "tiger cat", "Egyptian cat")
 _ANNOUNCED_EVERY_S = 1.0
 _OLD_MODEL_KEPT_S = 60.0  # longer than any interactive request waits
 
@@ -73,14 +70,12 @@ def check_golden(config: Config, classifier: Classifier) -> None:
 
     Where no right label is known, as for a model of one's own without GOLDEN_LABELS, any answer will do.
     """
-    path = config.golden_image or SAMPLES / "cat.jpg"
-    is_imagenet = tuple(classifier.labels) == imagenet_labels()
-    expected = config.golden_labels or (IMAGENET_CATS if is_imagenet and not config.golden_image else ())
+    path = config.golden_image or CAT
     batch = preprocess(decode(path.read_bytes()).rgb, classifier.preprocessing)
-    best = top_k(classifier.predict(batch)[0], classifier.labels, 1)[0].label
-    if expected and best not in expected:
-        detail = f"{classifier.version} answers the golden picture with {best!r} instead of {' or '.join(expected)}."
-        raise ConfigError(detail, "Look at the model's weights, labels and scaling.")
+    (best,) = top_k(classifier.predict(batch)[0], classifier.labels, 1)
+    wrong = wrong_answer(best, config.golden_labels, is_the_cat=config.golden_image is None)
+    if wrong:
+        raise ConfigError(f"{classifier.version}: {wrong}", REMEDY)
 
 
 class Lifecycle:

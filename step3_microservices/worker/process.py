@@ -13,8 +13,9 @@ from step3_microservices.allocator import set_allocator
 from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, JOBS
 from step3_microservices.job_store import JobStore
+from step3_microservices.redis_client import connect
 from step3_microservices.spans import export_spans
-from step3_microservices.store import Store, connect
+from step3_microservices.store import Store
 from step3_microservices.task_messages import TaskMessages
 from step3_microservices.worker.batching import Limits
 from step3_microservices.worker.config import CANNOT_START, Config, read_config

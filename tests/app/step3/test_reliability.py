@@ -18,7 +18,8 @@ from kombu import Connection, Producer
 from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, JOBS, TASK, Work, pack_picture
 from step3_microservices.presence import workers
-from step3_microservices.store import Question, Store, connect
+from step3_microservices.redis_client import connect
+from step3_microservices.store import Question, Store
 from step3_microservices.task_messages import TaskMessages
 from tests.app.http_contract import CAT, labels
 from tests.app.serving import serving

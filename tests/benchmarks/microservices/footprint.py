@@ -14,7 +14,8 @@ import psutil
 
 from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, TASK, Result, Work, pack_picture
-from step3_microservices.store import Store, connect
+from step3_microservices.redis_client import connect
+from step3_microservices.store import Store
 from tests.app.serving import ROOT
 from tests.app.step3.system import RedisServer, redis_server, running
 from tests.benchmarks.figures import Figure
