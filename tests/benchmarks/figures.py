@@ -48,14 +48,21 @@ def in_turn(first: Callable[[], object], second: Callable[[], object], rounds: i
     return median(a for a, _ in pairs), median(b for _, b in pairs), median(b / a for a, b in pairs)
 
 
-def pairs_in_turn(first: Callable[[], object], second: Callable[[], object], rounds: int) -> list[tuple[float, float]]:
-    """Time two functions A B A B ...; return the seconds of both, round by round.
+def pairs_in_turn(
+    first: Callable[[], object], second: Callable[[], object], rounds: int, calls: int = 1
+) -> list[tuple[float, float]]:
+    """Time two functions, each so many calls on end, A B A B ...; return the seconds of both, call by call.
 
-    The machine's speed drifts over minutes; within one round it hardly does. One uncounted round warms both up.
+    The machine's speed drifts over minutes; within one round it hardly does. One uncounted round warms both up. With
+    one call on end each finds the processor's caches full of the other's data.
     """
     first()
     second()
-    return [(seconds(first), seconds(second)) for _ in range(rounds)]
+    pairs: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        of_first = [seconds(first) for _ in range(calls)]
+        pairs += zip(of_first, [seconds(second) for _ in range(calls)], strict=True)
+    return pairs
 
 
 def p99(times: Sequence[float]) -> float:
