@@ -198,7 +198,8 @@ def _table(manifest: Manifest) -> Table:
         parity = form.parity
         figures = (parity.top1_agreement, parity.top5_overlap, parity.largest_difference)
         verdict = "yes" if form.accepted else f"no: {form.reason}"
-        table.add_row(name, f"{form.images_per_s:.0f}", *(f"{figure:.3f}" for figure in figures), verdict)
+        speed = f"{form.images_per_s:.0f}" if form.accepted else "-"
+        table.add_row(name, speed, *(f"{figure:.3f}" for figure in figures), verdict)
     return table
 
 

@@ -52,7 +52,7 @@ class Precision:
     """One of the forms in which the model can be served, or why it cannot.
 
     `file` is the OpenVINO IR, `hint` the type that the rest of the arithmetic is done in; `images_per_s` was measured
-    where it was exported, one picture at a time.
+    where it was exported, one picture at a time; 0 where it is not served.
     """
 
     file: str

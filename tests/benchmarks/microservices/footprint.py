@@ -13,9 +13,10 @@ import numpy as np
 import psutil
 
 from step3_microservices.broker import create_celery
-from step3_microservices.contract import INTERACTIVE, TASK, Result, Work, pack_picture
+from step3_microservices.contract import INTERACTIVE, Result, Work, pack_picture
 from step3_microservices.redis_client import connect
-from step3_microservices.store import Store
+from step3_microservices.store import Question, Store
+from step3_microservices.task_messages import TaskMessages
 from tests.app.serving import ROOT
 from tests.app.step3.system import RedisServer, redis_server, running
 from tests.benchmarks.figures import Figure
@@ -79,9 +80,8 @@ def _first_answer(  # noqa: PLR0913, PLR0917
     """Send a task as a gateway does, and start a worker that finds it waiting."""
     store = Store(connect(redis.url), answer_ttl_s=0)
     work = Work(digest, version, False, time() + 60, time(), "")
-    store.ask(work, digest, ttl_s=60, max_queued=9, queue=INTERACTIVE)
-    store.put(digest, pack_picture(batch), 60, None, {})
-    create_celery(redis.url, visibility_timeout_s=60).send_task(TASK, args=work, queue=INTERACTIVE, ignore_result=True)
+    messages = TaskMessages(create_celery(redis.url, visibility_timeout_s=60), INTERACTIVE)
+    store.ask(Question(work, messages.of(work), pack_picture(batch), None, {}), digest, ttl_s=60, max_queued=9)
     started = perf_counter()
     environment = os.environ | {"REDIS_URL": redis.url} | settings
     worker = subprocess.Popen([sys.executable, "-m", WORKER], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
