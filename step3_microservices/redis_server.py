@@ -4,11 +4,12 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 
 from redis import Redis, RedisError
 
 _POLL_S = 0.02
+_STARTS_WITHIN_S = 20.0
 
 
 def redis_program() -> str | None:
@@ -44,22 +45,28 @@ def redis_command(program: str, port: int, folder: Path, *, is_persistent: bool)
 
 
 def start_redis(program: str, port: int, folder: Path, *, is_persistent: bool) -> "subprocess.Popen[bytes]":
-    """Start it, and return its process once it answers, or has ended without.
+    """Start it, and return its process once it answers, or has ended without: one that is too slow is ended.
 
     In a session of its own: Ctrl-C must not reach it before those who need it have finished.
     """
     command = redis_command(program, port, folder, is_persistent=is_persistent)
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    client = Redis(port=port)
-    while server.poll() is None:
-        try:
-            client.ping()
-        except RedisError:
-            sleep(_POLL_S)
-        else:
-            break
+    client, deadline = Redis(port=port), monotonic() + _STARTS_WITHIN_S
+    while server.poll() is None and not _answers(client):
+        if monotonic() > deadline:
+            server.kill()
+            server.wait()
+        sleep(_POLL_S)
     client.close()
     return server
+
+
+def _answers(client: Redis) -> bool:
+    try:
+        client.ping()
+    except RedisError:
+        return False
+    return True
 
 
 def free_port(wanted: int = 0) -> int:

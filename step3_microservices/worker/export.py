@@ -17,11 +17,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import shared
 from shared.classifier.labels import read_labels
 from shared.classifier.models import load
 from shared.classifier.native_logs import native_logs_held_back
 from shared.errors import ExpectedError, ExplanationUnsupportedError
+from step3_microservices.golden_picture import SAMPLES
 from step3_microservices.worker.artifact_stores import FolderStore
 from step3_microservices.worker.artifacts import fetch, point, publish, read_artifact
 from step3_microservices.worker.calibration import Pictures, folder_pictures, sample_pictures
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 ARTIFACTS = Path(".artifacts")
 
-_SAMPLES = Path(next(iter(shared.__path__))) / "samples"
 _TOOLS = ("openvino", "nncf", "tensorflow", "keras")
 
 Report = Callable[[str], None]
@@ -75,7 +74,7 @@ def export(  # noqa: PLR0913 - the options of the command, and the same as `load
         classifier.warm_up()
     name = classifier.version.model
     read = folder_pictures if calibration else sample_pictures
-    pictures = read(calibration or _SAMPLES, classifier.preprocessing)
+    pictures = read(calibration or SAMPLES, classifier.preprocessing)
     try:
         (artifacts / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=artifacts / name) as beside:

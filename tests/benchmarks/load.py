@@ -24,22 +24,32 @@ def multipart(image_bytes: bytes) -> bytes:
 class Client:
     """Asks one service, in bodies of one media type; each thread keeps a connection of its own."""
 
-    def __init__(self, address: str, media_type: str = FORM) -> None:
+    def __init__(self, address: str, media_type: str = FORM, timeout_s: float = 120) -> None:
         self._host = urlsplit(address).netloc
         self._media_type = media_type
+        self._timeout_s = timeout_s
         self._kept = local()
 
     def classify(self, body: bytes, media_type: str | None = None) -> float:
         """Send one picture; return the seconds until its whole answer was here. Any status but 200 is an error."""
         started = perf_counter()
-        if not hasattr(self._kept, "connection"):
-            self._kept.connection = http.client.HTTPConnection(self._host, timeout=120)
-        self._kept.connection.request("POST", "/v1/classify", body, {"Content-Type": media_type or self._media_type})
-        response = self._kept.connection.getresponse()
-        answer = response.read()
-        if response.status != http.client.OK:
-            raise RuntimeError(f"{response.status}: {answer[:300]!r}")
+        status, answer = self.ask(body, media_type)
+        if status != http.client.OK:
+            raise RuntimeError(f"{status}: {answer[:300]!r}")
         return perf_counter() - started
+
+    def ask(self, body: bytes, media_type: str | None = None) -> tuple[int, bytes]:
+        """Send one picture; return status and body of the answer. Raises OSError or HTTPException where none comes."""
+        if not hasattr(self._kept, "connection"):
+            self._kept.connection = http.client.HTTPConnection(self._host, timeout=self._timeout_s)
+        try:
+            headers = {"Content-Type": media_type or self._media_type}
+            self._kept.connection.request("POST", "/v1/classify", body, headers)
+            response = self._kept.connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException):
+            del self._kept.connection  # what comes next would find it in the middle of this
+            raise
 
     def load(self, bodies: Sequence[bytes], clients: int, requests: int) -> tuple[float, list[float]]:
         """Let that many clients ask as fast as they are answered; return requests per second, and each one's time."""

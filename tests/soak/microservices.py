@@ -1,6 +1,5 @@
 """Step 3 under what a bad hour brings: kills, overload, ruined uploads, and many requests one after the other."""
 
-import http.client
 import os
 import signal
 import time
@@ -9,12 +8,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from http.client import HTTPException
 from itertools import count
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
-from threading import local
-from urllib.parse import urlsplit
 
 import psutil
 import requests
@@ -24,11 +22,13 @@ from step3_microservices.worker.export import export
 from tests.app.step3.load import Outcomes, classify_once, clients, new_picture
 from tests.app.step3.system import System, running
 from tests.app.step3.test_jobs import add, ended
+from tests.benchmarks.load import Client
 from tests.benchmarks.microservices.artifacts import RANDOM, artifacts
+from tests.benchmarks.microservices.sides import JPEG
 from tests.soak.web import ruined_uploads
 
 KILLS, JOBS_A_KILL = 50, 6
-REQUESTS, DISTINCT = 100_000, 20_000
+REQUESTS = 100_000
 OVERLOAD = 10  # times what the worker can do
 REFUSED_WITHIN_S, NORMAL_WITHIN_S = 0.02, 5.0
 MOST_GROWTH = 1.05  # of memory, once everything has happened once
@@ -135,7 +135,7 @@ def overload(system: System, seconds: float) -> bool:
 @contextmanager
 def _arrivals(address: str, per_second: float) -> Iterator[Outcomes]:
     """Let requests arrive at a rate, whether or not those before are answered."""
-    host, kept, outcomes = urlsplit(address).netloc, local(), Outcomes()
+    client, outcomes = Client(address, JPEG, timeout_s=60), Outcomes()
     pictures = [new_picture() for _ in range(500)]
     stop = False
 
@@ -143,17 +143,12 @@ def _arrivals(address: str, per_second: float) -> Iterator[Outcomes]:
         body = pictures[number % len(pictures)] + number.to_bytes(4, "big")
         started = time.monotonic()
         try:
-            if not hasattr(kept, "connection"):
-                kept.connection = http.client.HTTPConnection(host, timeout=60)
-            kept.connection.request("POST", "/v1/classify", body, {"Content-Type": "image/jpeg"})
-            response = kept.connection.getresponse()
-            response.read()
-        except (OSError, http.client.HTTPException) as error:
+            status, _ = client.ask(body)
+        except (OSError, HTTPException) as error:
             outcomes.errors.append(repr(error))
-            del kept.connection
             return
         outcomes.seconds.append(time.monotonic() - started)
-        outcomes.statuses.append(response.status)
+        outcomes.statuses.append(status)
 
     def arrive(pool: ThreadPoolExecutor) -> None:
         started = time.monotonic()
