@@ -2,10 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
-from multiprocessing.pool import AsyncResult, ThreadPool
+from multiprocessing.pool import ThreadPool
 from os import cpu_count
-from typing import TypeVar
+from queue import Empty, SimpleQueue
+from typing import Generic, NoReturn, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,20 +25,49 @@ def prefetch(
     threads are daemons, unlike those of concurrent.futures: after Ctrl-C nobody waits for a download that hangs.
     """
     remaining = iter(items)
-    waiting: deque[tuple[Item, AsyncResult[Result]]] = deque()
+    waiting: deque[_Outcome[Item, Result]] = deque()
     with ThreadPool(min(4, cpu_count() or 1)) as pool:
         while True:
-            for item in islice(remaining, 3 * batch_size - len(waiting)):
-                waiting.append((item, pool.apply_async(function, (item,))))
+            waiting.extend(_Outcome(pool, function, item) for item in islice(remaining, 3 * batch_size - len(waiting)))
             if not waiting:
                 return
             batch = [waiting.popleft()]
-            batch[0][1].wait()
-            while waiting and len(batch) < batch_size and _comes_soon(waiting[0][1]):
+            batch[0].wait()
+            while waiting and len(batch) < batch_size and waiting[0].wait(_LONGEST_WAIT_S):
                 batch.append(waiting.popleft())
-            yield [(item, result.get()) for item, result in batch]
+            yield [(outcome.item, outcome.result()) for outcome in batch]
 
 
-def _comes_soon(result: AsyncResult[Result]) -> bool:
-    result.wait(_LONGEST_WAIT_S)
-    return result.ready()
+class _Outcome(Generic[Item, Result]):
+    """What a thread of the pool makes of one item.
+
+    The main thread waits in one call of a queue written in C. The waits of `threading` are Python, and a Ctrl-C in the
+    middle of one ends in "release unlocked lock" where it should end in KeyboardInterrupt.
+    """
+
+    def __init__(self, pool: ThreadPool, function: Callable[[Item], Result], item: Item) -> None:
+        self.item = item
+        self._arrivals: SimpleQueue[Callable[[], Result]] = SimpleQueue()
+        self._arrived: Callable[[], Result] | None = None
+        pool.apply_async(
+            function,
+            (item,),
+            callback=lambda result: self._arrivals.put(lambda: result),
+            error_callback=lambda error: self._arrivals.put(lambda: _raise(error)),
+        )
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the result, for ever or so long; return whether it is there."""
+        if self._arrived is None:
+            with suppress(Empty):
+                self._arrived = self._arrivals.get(timeout=timeout_s)
+        return self._arrived is not None
+
+    def result(self) -> Result:
+        """Return what the function returned, or raise what it raised."""
+        arrived = self._arrived or self._arrivals.get()
+        return arrived()
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
