@@ -6,6 +6,7 @@ for a batch to fill while the model is idle, and nothing is taken that would the
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from time import monotonic, sleep
 from typing import Any, Protocol
 
@@ -35,9 +36,9 @@ class Limits:
 
 
 class Batcher:
-    """Fills batches. `get` takes one message from the queue of that name, or returns None where it is empty."""
+    """Fills batches. `get` takes up to so many messages from the queue of that name, in one round trip."""
 
-    def __init__(self, get: Callable[[str], Message | None], limits: Limits) -> None:
+    def __init__(self, get: Callable[[str, int], Sequence[Message]], limits: Limits) -> None:
         """Begin with nothing owed to jobs."""
         self._get = get
         self._limits = limits
@@ -54,10 +55,10 @@ class Batcher:
         if is_alone:
             return taken
         deadline: float | None = None
-        while len(taken) < self._room():
-            message = self._next()
-            if message is not None:
-                taken.append(message)
+        while (room := self._room() - len(taken)) > 0:
+            messages = self._next(room)
+            if messages:
+                taken.extend(messages)
             elif not taken or not self._limits.max_wait_ms:
                 break
             else:
@@ -71,14 +72,25 @@ class Batcher:
         """Return how many may join the first one: one at least where a job is owed its turn."""
         return max(self._limits.max_batch_size - 1, int(self._owed))
 
-    def _next(self) -> Message | None:
-        order: Sequence[str] = (JOBS, INTERACTIVE) if self._owed >= 1 else (INTERACTIVE, JOBS)
-        for queue in order:
-            message = self._get(queue)
-            if message is not None:
+    def _next(self, count: int) -> Sequence[Message]:
+        """Take what may go next, at most so many: of interactive ones no more than until a job is owed its turn."""
+        order = ((INTERACTIVE, min(count, self._until_owed())), (JOBS, count))
+        if self._owed >= 1:
+            order = ((JOBS, 1), (INTERACTIVE, count))
+        for queue, most in order:
+            messages = self._get(queue, most)
+            for _ in messages:
                 self._count(is_job=queue == JOBS)
-                return message
-        return None
+            if messages:
+                return messages
+        return ()
+
+    def _until_owed(self) -> int:
+        """Return how many interactive pictures it takes until a job is owed its turn."""
+        each = self._limits.job_share / (1 - self._limits.job_share)
+        if not each:
+            return self._limits.max_batch_size
+        return ceil((1 - self._owed) / each - 1e-9)  # sums of floats are not exact
 
     def _count(self, *, is_job: bool) -> None:
         share = self._limits.job_share

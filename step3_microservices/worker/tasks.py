@@ -6,7 +6,7 @@ their acknowledgement and their delivery a second time are Celery's.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery
@@ -25,9 +25,9 @@ def register_task(app: Celery, store: Store, inference: Inference, limits: Limit
     """Let the app do the task with that."""
 
     def strategy(_task: object, _app: Celery, consumer: Any) -> Callable[..., None]:  # noqa: ANN401 - Celery has no types
-        def get(queue: str) -> Message | None:
-            message: Message | None = consumer.task_consumer.channel.basic_get(queue)
-            return message
+        def get(queue: str, count: int) -> Sequence[Message]:
+            messages: Sequence[Message] = consumer.task_consumer.channel.get_many(queue, count)
+            return messages
 
         tasks = Tasks(store, inference, Batcher(get, limits))
         return lambda message, *_, **__: tasks.handle(message, consumer.task_consumer.channel.qos)

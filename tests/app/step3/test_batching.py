@@ -26,8 +26,8 @@ def queues():
 @pytest.fixture
 def batcher(queues):
     def make(max_batch_size=4, max_wait_ms=0, job_share=0.25):
-        def get(name):
-            return queues[name].popleft() if queues[name] else None
+        def get(name, count):
+            return [queues[name].popleft() for _ in range(min(count, len(queues[name])))]
 
         return Batcher(get, Limits(max_batch_size, max_wait_ms, job_share))
 
