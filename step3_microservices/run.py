@@ -75,11 +75,12 @@ def _redis(environment: Mapping[str, str]) -> Iterator[str | None]:
     if program is None:
         yield None
         return
-    port = free_port()
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
-        server = start_redis(program, port, Path(folder), is_persistent=False)  # it ends with those who use it
+        unix_socket = Path(folder, "redis.sock")
+        # It is not persistent: it ends with those who use it.
+        server = start_redis(program, free_port(), Path(folder), is_persistent=False, unix_socket=unix_socket)
         try:
-            yield f"redis://127.0.0.1:{port}/0"
+            yield f"unix://{unix_socket}"
         finally:
             server.terminate()
             server.wait()

