@@ -54,7 +54,7 @@ class AnalyticsJson(BaseModel):
 class Analytics:
     """The figures; the database is opened when somebody asks for the first time.
 
-    They take some seconds for each million events, so they are kept for `keep_s` seconds, and made by one thread at once.
+    They take some seconds for each million events, so they are kept for `keep_s` seconds, and made once at a time.
     """
 
     def __init__(self, database: str, experiment: Experiment, *, keep_s: float = 10.0) -> None:
