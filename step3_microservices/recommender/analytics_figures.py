@@ -75,6 +75,11 @@ class Analytics:
                 self._kept[days] = monotonic(), figures
             return figures
 
+    def close(self) -> None:
+        """Give the connections back."""
+        if self._opened:
+            self._opened.close()
+
     def _figures(self, days: int) -> AnalyticsJson:
         from step3_microservices.recommender.event_store import EventStore  # noqa: PLC0415 - SQLAlchemy is large
 
