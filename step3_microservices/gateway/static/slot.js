@@ -6,6 +6,7 @@
 import { whenSeen } from "./viewability.js";
 import { country, hiddenItems, hide, newId, user } from "./visitor.js";
 
+const LABEL = "Recommended apps";
 const PLACES = { "300x250": 6, "728x90": 4, "320x50": 1 };
 const SPARES = 4; // for the places of items that are hidden
 const PATIENCE_MS = 5000;
@@ -59,8 +60,10 @@ export function renderSlot(element, { slot, items, report = () => {} }) {
   const list = make("ul", "slot-items");
   list.append(...shown.map((item, index) => entryOf(item, index + 1)));
   element.dataset.slot = slot;
-  element.setAttribute("aria-label", "Recommended apps");
-  element.append(list, news);
+  element.setAttribute("aria-label", LABEL);
+  const caption = make("p", "slot-caption", LABEL);
+  caption.setAttribute("aria-hidden", "true"); // it is the element's own name
+  element.append(caption, list, news);
   rendered.set(element, stop);
 }
 

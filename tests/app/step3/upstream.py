@@ -41,8 +41,12 @@ class Mood:
     items: list[tuple[str, str, str, str]] = field(default_factory=lambda: [*ITEMS])
     delay_s: float = 0.0
     is_broken: bool = False
+    hangs_up: bool = False  # after each answer, without having said so
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
+
+    def questions(self) -> list[dict[str, str]]:
+        return [asked.query for asked in self.asked if asked.path == "/v1/recommendations"]
 
     def events(self) -> list[dict[str, Any]]:
         bodies = [json.loads(asked.body) for asked in self.asked if asked.path == "/v1/events"]
@@ -105,6 +109,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = self.server.mood.hangs_up
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
