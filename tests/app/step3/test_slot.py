@@ -34,8 +34,9 @@ def mood(recommender):
 
 
 @pytest.fixture(scope="module")
-def service(recommender, tmp_path_factory):
-    with running(tmp_path_factory.mktemp("slot"), RUNTIME="tensorflow", RECOMMENDER_URL=recommender.address) as system:
+def service(recommender, artifacts, tmp_path_factory):
+    settings = {"ARTIFACTS": str(artifacts), "RECOMMENDER_URL": recommender.address}
+    with running(tmp_path_factory.mktemp("slot"), **settings) as system:
         yield system
 
 
@@ -219,7 +220,7 @@ def test_nobody_sees_what_is_in_a_tab_behind(visit, mood):
 def test_what_was_seen_just_before_the_page_is_left_is_told_too(visit, mood, service):
     page = visit(viewport=WIDE)
     expect(items(page)).to_have_count(4)
-    page.evaluate("window.setTimeout = ((real) => (tell, ms) => real(tell, ms === 100 ? 60000 : ms))(setTimeout)")
+    page.evaluate("window.setTimeout = ((real) => (tell, ms) => real(tell, ms === 100 ? 60000 : ms))(setTimeout); null")
     come_to(page)
     page.wait_for_timeout(1300)
     assert mood.events() == []
