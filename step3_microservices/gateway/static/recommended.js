@@ -4,7 +4,7 @@ import { say } from "./progress.js";
 import { loadSlot, wantedSize } from "./slot.js";
 
 const element = document.getElementById("recommended");
-const fill = () => loadSlot(element, { apiKey: () => document.getElementById("api_key")?.value.trim() });
+const fill = () => loadSlot(element, { apiKey: () => document.getElementById("api_key")?.value.trim() ?? null });
 
 element.addEventListener("slot:open", ({ detail }) => say(`${detail.title} is an app of the demo: there is nothing to open.`));
 addEventListener("resize", () => {

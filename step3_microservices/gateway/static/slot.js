@@ -74,8 +74,12 @@ export function clearSlot(element) {
   delete element.dataset.slot;
 }
 
-/** Fill an element with what is recommended to this browser; `apiKey` returns the key for a service that asks for one. */
-export async function loadSlot(element, { apiKey = () => "" } = {}) {
+/**
+ * Fill an element with what is recommended to this browser.
+ *
+ * `apiKey` returns null where the service asks for no key; while it returns an empty one, nothing is told.
+ */
+export async function loadSlot(element, { apiKey = () => null } = {}) {
   const slot = wantedSize(element);
   const answer = await recommended(slot);
   const isHidden = new Set(hiddenItems());
@@ -107,9 +111,10 @@ async function recommended(slot) {
 }
 
 let gathered = [];
-let key = "";
+let key = null;
 
 function tell(event, apiKey) {
+  if (apiKey === "") return;
   const time = `${new Date().toISOString().slice(0, 19)}Z`;
   key = apiKey;
   gathered.push({ event_id: newId(), time, user_id: user(), country: country(), ...event });
@@ -122,7 +127,7 @@ function send() {
   if (!gathered.length) return;
   const body = JSON.stringify({ events: gathered });
   gathered = [];
-  if (!key) return navigator.sendBeacon("/v1/events", body);
+  if (key === null) return navigator.sendBeacon("/v1/events", body);
   const headers = { "Content-Type": "application/json", Authorization: `Bearer ${key}` };
   fetch("/v1/events", { method: "POST", body, headers, keepalive: true }).catch(() => {});
 }

@@ -262,6 +262,8 @@ def test_a_service_that_asks_for_a_key_gets_it_with_each_event(visit, mood, serv
     with serving(GATEWAY, tmp_path, until_ready=False, **settings, **key) as guarded:
         page = visit(service=guarded, viewport=WIDE)
         items(page).first.click()
+        page.wait_for_timeout(300)
+        assert mood.events() == [], "it would be refused"
         page.get_by_label("API key").fill(KEY)
         items(page).nth(1).click()
         until(page, lambda: mood.named("click"))
