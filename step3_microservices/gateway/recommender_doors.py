@@ -7,6 +7,7 @@ hangs, that costs its own requests a short time, and never more than a few threa
 from collections.abc import Mapping
 from functools import partial
 from threading import BoundedSemaphore
+from typing import Any
 
 from flask import Blueprint, Response, g, request
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, Timeout
@@ -17,6 +18,7 @@ from step3_microservices.gateway.config import Config
 from step3_microservices.gateway.problems import RecommenderUnavailableError, RequestError
 from step3_microservices.spans import span, traceparent_here
 
+_ANALYTICS_PATIENCE = 10  # times as long as for a slot: the figures are made of all events
 _MOST_EVENT_BYTES = 64 * 1024  # what a browser's beacon may have
 _NO_RECOMMENDER = "There is no recommender behind this service: its setting RECOMMENDER_URL is not given."
 
@@ -36,12 +38,8 @@ class Recommender:
         """Prepare; it connects when it is first asked."""
         self._address = (config.recommender_url or "").rstrip("/")
         self._places = BoundedSemaphore(config.max_recommender_requests)
-        self._pool = PoolManager(
-            num_pools=1,
-            maxsize=config.max_recommender_requests,
-            timeout=Timeout(total=config.recommender_timeout_s),
-            retries=False,
-        )
+        self._timeout_s = config.recommender_timeout_s
+        self._pool = PoolManager(num_pools=1, maxsize=config.max_recommender_requests, retries=False)
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> BaseHTTPResponse:
         """Return its reply, whatever the status. Raises RecommenderUnavailableError where none comes in time."""
@@ -49,14 +47,20 @@ class Recommender:
             raise _unavailable("As many requests as may be wait for the recommender.")
         try:
             with span("recommender"):
-                return self._ask(method, self._address + path, headers, body)
+                return self._ask(method, path, headers, body)
         except HTTPError as error:
             raise _unavailable("The recommender does not answer.") from error
         finally:
             self._places.release()
 
-    def _ask(self, method: str, address: str, headers: Mapping[str, str], body: bytes) -> BaseHTTPResponse:
-        ask = partial(self._pool.request, method, address, body, headers=headers, redirect=False, decode_content=False)
+    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> BaseHTTPResponse:
+        patience = _ANALYTICS_PATIENCE if "/analytics" in path.partition("?")[0] else 1
+        options: dict[str, Any] = {
+            "timeout": Timeout(total=patience * self._timeout_s),
+            "redirect": False,
+            "decode_content": False,
+        }
+        ask = partial(self._pool.request, method, self._address + path, body, headers=headers, **options)
         try:
             return ask()
         except ProtocolError:  # it has just closed a connection that was kept; an event may come twice

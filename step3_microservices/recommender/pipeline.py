@@ -5,10 +5,12 @@ something to look at a few seconds after the first start. Each stage is a comman
 """
 
 import argparse
+import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from shared.errors import ExpectedError
@@ -24,13 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing; return the exit code, that of the stage that failed if one did."""
     try:
         options = _parser(read_config(os.environ).artifacts).parse_args(arguments)
-        if not options.again and ArtifactStore(options.artifacts).current():
-            return 0
+        with _alone():
+            return 0 if not options.again and ArtifactStore(options.artifacts).current() else _run(options)
     except ExpectedError as error:
         _tell(f"{error.detail} {error.remedy}")
         return 2
-    try:
-        return _run(options)
     except ImportError as error:
         _tell(f"Training needs {error.name}: install step3_microservices/recommender/requirements-train.txt.")
         return 2
@@ -38,11 +38,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait for another one of this machine to end; what it has published need not be made again."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _run(options: argparse.Namespace) -> int:
     from step3_microservices.recommender import clean, demo, train  # noqa: PLC0415 - seconds, where nothing is to do
 
-    shutil.rmtree(FOLDER, ignore_errors=True)  # what another run has left, perhaps half done
-    logs, interactions, report = (str(FOLDER / name) for name in ("logs", "interactions", "report"))
+    logs, interactions, report = folders = [str(FOLDER / name) for name in ("logs", "interactions", "report")]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)  # what another run has left, perhaps half done
     places = ["--artifacts", options.artifacts, "--report", report]
     size = [part for name in ("users", "items", "days", "seed") for part in (f"--{name}", str(vars(options)[name]))]
     stages: list[tuple[str, Command, list[str]]] = [

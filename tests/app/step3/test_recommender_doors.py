@@ -101,6 +101,13 @@ def test_analytics_come_through_with_a_policy_of_their_own(client, mood, path):
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_figures_may_take_longer_than_a_list(client, mood):
+    mood.delay_s = 0.7
+
+    assert client.get("/v1/analytics").status_code == 200
+    assert_unavailable(client.get(RECOMMENDATIONS))
+
+
 def test_nothing_else_comes_through(client, mood):
     assert client.get("/v1/events").status_code == 405
     assert client.post("/analytics").status_code == 405
