@@ -54,7 +54,7 @@ class AnalyticsJson(BaseModel):
 class Analytics:
     """The figures; the database is opened when somebody asks for the first time.
 
-    They take some seconds for each million events, so they are kept for `keep_s` seconds, and made by one thread at once.
+    They take some seconds for each million events, so they are kept for `keep_s` seconds, and made once at a time.
     """
 
     def __init__(self, database: str, experiment: Experiment, *, keep_s: float = 10.0) -> None:
@@ -74,6 +74,11 @@ class Analytics:
                 figures = self._figures(days)
                 self._kept[days] = monotonic(), figures
             return figures
+
+    def close(self) -> None:
+        """Give the connections back."""
+        if self._opened:
+            self._opened.close()
 
     def _figures(self, days: int) -> AnalyticsJson:
         from step3_microservices.recommender.event_store import EventStore  # noqa: PLC0415 - SQLAlchemy is large

@@ -16,18 +16,25 @@ _CLOCK_MAY_BE_OFF = timedelta(days=1)  # a browser's; beyond that its time says 
 _FAULTS_TOLD = 5
 
 
-def _absent(given: object) -> object:
-    return None if given == "" else given
-
-
 def _text_only(given: object) -> object:
     if not isinstance(given, str):
         raise ValueError("write it as text, like 2026-01-31T12:00:00Z")
     return given
 
 
+def _number_only(given: object) -> object:
+    if isinstance(given, str | bool):
+        raise ValueError("write it as a number")
+    return given
+
+
+def _or_none(text: str) -> str | None:
+    return text or None
+
+
 Id = Annotated[str, Field(pattern="^[A-Za-z0-9_.:-]{1,64}$")]
-Country = Annotated[str, Field(pattern="^[A-Za-z]{2}$"), AfterValidator(str.upper)]
+UserId = Annotated[str, Field(pattern="^[A-Za-z0-9_.:-]{0,64}$"), AfterValidator(_or_none)]
+Country = Annotated[str, Field(pattern="^([A-Za-z]{2})?$"), AfterValidator(str.upper), AfterValidator(_or_none)]
 
 
 class Event(BaseModel, extra="forbid", frozen=True):
@@ -40,11 +47,11 @@ class Event(BaseModel, extra="forbid", frozen=True):
     time: Annotated[AwareDatetime, BeforeValidator(_text_only)] = Field(
         description="When, with its zone; one that is more than a day from the service's clock is replaced by it"
     )
-    user_id: Annotated[Id | None, BeforeValidator(_absent)] = Field(default=None, description="Empty for a stranger")
-    country: Annotated[Country | None, BeforeValidator(_absent)] = Field(default=None, description="ISO 3166, alpha-2")
+    user_id: UserId | None = Field(default=None, description="Empty for a stranger")
+    country: Country | None = Field(default=None, description="ISO 3166, alpha-2")
     item_id: Id
     slot: Literal["300x250", "728x90", "320x50"]
-    position: int = Field(ge=1, le=20, strict=True, description="In the list, from 1")
+    position: Annotated[int, Field(ge=1, le=20), BeforeValidator(_number_only)] = Field(description="From 1")
     arm: Literal["control", "collaborative", "none"]
     model_version: Id
     list_id: Id = Field(description="As it came with the list")
@@ -92,4 +99,4 @@ def _in_words(place: tuple[int | str, ...], message: str, given: Any) -> str:  #
     event_id = event.get("event_id") if isinstance(event, Mapping) else None
     name = f" ({event_id[:64]!r})" if isinstance(event_id, str) else ""
     fields = ".".join(str(part) for part in place[2:])
-    return f"Event {number + 1}{name}{f', {fields}' if fields else ''}: {message}"
+    return f"Event {number + 1}{name}{f', {fields}' if fields else ''}: {message.removeprefix('Value error, ')}"

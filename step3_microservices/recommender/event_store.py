@@ -60,12 +60,12 @@ class EventStore:
         """Open the database at this URL; make the file, its folder and the tables where they are missing."""
         self._engine = open_database(database)
         dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
-        self._add = dialect.insert(EVENTS).on_conflict_do_nothing()
+        self._add = dialect.insert(EVENTS).on_conflict_do_nothing().returning(EVENTS.c.event_id)
 
     def add(self, events: Sequence[KeptEvent]) -> int:
         """Keep what is new, all of it or nothing; return how much that was."""
         with explained(), self._engine.begin() as connection:
-            return connection.execute(self._add, [event.columns() for event in events]).rowcount
+            return len(connection.execute(self._add, [event.columns() for event in events]).all())
 
     def count(self) -> int:
         """Return how many events there are."""

@@ -26,8 +26,3 @@ def upgrade() -> None:
         sa.Column("list_id", sa.String(64), nullable=False),
     )
     op.create_index("events_by_day", "events", ["day"])
-
-
-def downgrade() -> None:
-    """Drop the table."""
-    op.drop_table("events")

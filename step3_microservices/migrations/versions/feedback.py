@@ -23,8 +23,3 @@ def upgrade() -> None:
         sa.Column("image_png", sa.LargeBinary),
         if_not_exists=True,
     )
-
-
-def downgrade() -> None:
-    """Drop the table."""
-    op.drop_table("feedback")

@@ -12,6 +12,7 @@ from flask_openapi3.openapi import OpenAPI
 from gunicorn.app.base import BaseApplication
 
 from step3_microservices.gateway.access import SECURITY_HEADERS
+from step3_microservices.gateway.documentation import SECURITY_SCHEMES, components
 from step3_microservices.gateway.problems import explain_errors, invalid_parameters
 from step3_microservices.gateway.request_log import log_requests
 from step3_microservices.recommender.analytics import analytics_api, analytics_page
@@ -26,6 +27,7 @@ from step3_microservices.redis_client import connect
 def create_app(redis_url: str, database: str, *, max_events: int = 200_000) -> OpenAPI:
     app = OpenAPI(
         __name__,
+        security_schemes=SECURITY_SCHEMES,
         doc_ui=False,
         validation_error_callback=invalid_parameters,
         validation_error_status=400,
@@ -51,6 +53,8 @@ def create_app(redis_url: str, database: str, *, max_events: int = 200_000) -> O
 
 def documentation(app: OpenAPI) -> Blueprint:
     pages = Blueprint("documentation", __name__)
+
+    app.components_schemas.update({name: schema for name, schema in components().items() if name == "ProblemJson"})
 
     @pages.get("/docs/problems")
     def problem_types() -> str:

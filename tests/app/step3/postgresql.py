@@ -1,6 +1,7 @@
 """A real PostgreSQL for tests, in a folder of its own, where one is installed."""
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,15 @@ class PostgreSQL:
     def options(self) -> dict[str, object]:
         user = "nobody" if os.geteuid() == 0 else None  # it refuses to be run by root
         return {"user": user, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": self.folder}
+
+    def new_database(self) -> str:
+        """Make a database for one test; return its address."""
+        import psycopg  # noqa: PLC0415 - optional
+
+        name = f"test_{secrets.token_hex(4)}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self.url.replace("/postgres", f"/{name}")
 
     def make(self) -> None:
         if os.geteuid() == 0:
