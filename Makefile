@@ -5,7 +5,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 CODE := shared step1_script step2_webapp step3_microservices
 LOGS = .data/recommender/logs
-CLEANED = .data/recommender/interactions
+CLEANED = .data/recommender/cleaned
 CONSTRAINTS := shared/constraints.txt
 
 # TensorFlow has packages for Python 3.10 to 3.13; this repository is written for 3.11 and later.
@@ -96,7 +96,7 @@ demo-logs: setup  ## write realistic logs (USERS=100000 ITEMS=5000 DAYS=60 SEED=
 
 train: setup  ## clean those logs, train on them and publish the lists (ENGINE=duckdb LOGS=.data/recommender/logs)
 	@$(PY) -m step3_microservices.recommender.clean "$(LOGS)" "$(CLEANED)" --engine $(or $(ENGINE),duckdb)
-	@$(PY) -m step3_microservices.recommender.train "$(CLEANED)" --catalogue "$(LOGS)/catalogue.parquet" \
+	@$(PY) -m step3_microservices.recommender.train "$(CLEANED)/interactions" --catalogue "$(LOGS)/catalogue.parquet" \
 		$(if $(ARTIFACTS),--artifacts "$(ARTIFACTS)")
 
 test: lint types pytest  ## check style and types, and run every test

@@ -50,18 +50,18 @@ def _alone() -> Iterator[None]:
 def _run(options: argparse.Namespace) -> int:
     from step3_microservices.recommender import clean, demo, train  # noqa: PLC0415 - seconds, where nothing is to do
 
-    logs, interactions, report = folders = [str(FOLDER / name) for name in ("logs", "interactions", "report")]
+    logs, cleaned, report = folders = [str(FOLDER / name) for name in ("logs", "cleaned", "report")]
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)  # what another run has left, perhaps half done
     places = ["--artifacts", options.artifacts, "--report", report]
     size = [part for name in ("users", "items", "days", "seed") for part in (f"--{name}", str(vars(options)[name]))]
     stages: list[tuple[str, Command, list[str]]] = [
         ("writing logs", demo.main, ["--output", logs, *size]),
-        ("cleaning them", clean.main, [logs, interactions]),
+        ("cleaning them", clean.main, [logs, cleaned]),
         (
             "training and publishing",
             train.main,
-            [interactions, "--catalogue", f"{logs}/catalogue.parquet", "--truth", logs, *places],
+            [f"{cleaned}/interactions", "--catalogue", f"{logs}/catalogue.parquet", "--truth", logs, *places],
         ),
     ]
     for name, command, its_arguments in stages:

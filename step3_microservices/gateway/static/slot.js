@@ -11,7 +11,6 @@ const PLACES = { "300x250": 6, "728x90": 4, "320x50": 1 };
 const SPARES = 4; // for the places of items that are hidden
 const PATIENCE_MS = 5000;
 const GATHERED_FOR_MS = 100; // what is seen at the same moment is told in one request
-const SVG = "http://www.w3.org/2000/svg";
 
 const rendered = new WeakMap(); // what ends the watching of each element's last items
 
@@ -142,18 +141,11 @@ function button(className, onclick) {
   return Object.assign(make("button", className), { type: "button", onclick });
 }
 
-/** Return a picture: a sign such as an emoji, or what an SVG path of 24 by 24 draws. */
+/** Return a picture: what lies at an address, or else a sign such as an emoji. */
 function icon(sign) {
-  const picture = make("span", "slot-icon");
+  const isAddress = /^(\/|https?:|data:image\/)/.test(sign);
+  const picture = isAddress ? make("img", "slot-icon") : make("span", "slot-icon", sign);
   picture.setAttribute("aria-hidden", "true");
-  if (!/^[Mm]\s*-?[\d.]/.test(sign)) {
-    picture.textContent = sign;
-    return picture;
-  }
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.append(document.createElementNS(SVG, "path"));
-  svg.firstChild.setAttribute("d", sign);
-  picture.append(svg);
+  if (isAddress) Object.assign(picture, { src: sign, alt: "" });
   return picture;
 }

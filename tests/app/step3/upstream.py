@@ -15,7 +15,7 @@ ITEMS = [
     ("app-2", "Tram & Bus", "Travel", "🚋"),
     ("app-3", "Sourdough Diary", "Food", "🍞"),
     ("app-4", "Chess Endgames", "Games", "♟️"),
-    ("app-5", "Pocket Ledger", "Finance", "M3 5h18v14H3z M3 9h18v2H3z"),
+    ("app-5", "Pocket Ledger", "Finance", "/static/icon.svg"),
     ("app-6", "Birdsong by Ear: what sings in your garden and when", "Nature", "🐦"),
     ("app-7", "Tide Tables", "Weather", "🌊"),
     ("app-8", "Metronome", "Music", "🥁"),
