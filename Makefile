@@ -4,6 +4,8 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 CODE := shared step1_script step2_webapp step3_microservices
+LOGS = .data/recommender/logs
+CLEANED = .data/recommender/cleaned
 CONSTRAINTS := shared/constraints.txt
 
 # TensorFlow has packages for Python 3.10 to 3.13; this repository is written for 3.11 and later.
@@ -55,10 +57,11 @@ if [ -n "$(AS_ROOT)" ] && command -v apt-get >/dev/null; then \
 	fi
 endef
 
-.PHONY: help setup test-setup programs run step1 step2 gateway worker export test lint types pytest format benchmarks peers soak clean
+.PHONY: help setup test-setup programs run step1 step2 gateway worker export recommender events demo-logs train
+.PHONY: test test-model test-app lint types pytest format benchmarks peers soak clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z0-9]*\):.*  ## /\1	/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*  ## /\1	/p' Makefile | expand -t 14
 
 setup: .venv/run.stamp  ## install what the steps need into .venv
 
@@ -81,6 +84,21 @@ worker: setup  ## run step 3's worker alone (REDIS_URL, MODEL; every setting: st
 export: setup  ## export a model for step 3's worker (MODEL=auto)
 	@$(PY) -m step3_microservices.worker.export --model "$(or $(MODEL),auto)"
 
+recommender: setup  ## run the recommender alone (PORT=8010 ARTIFACTS; every setting: step3_microservices/recommender/config.py)
+	@$(PY) -m step3_microservices.recommender.serve
+
+events: setup  ## write what slots report from Redis into the database (REDIS_URL, ANALYTICS_DATABASE)
+	@$(PY) -m step3_microservices.recommender.events_consumer
+
+demo-logs: setup  ## write realistic logs (USERS=100000 ITEMS=5000 DAYS=60 SEED=1 FORMAT=parquet LOGS=.data/recommender/logs)
+	@$(PY) -m step3_microservices.recommender.demo --users $(or $(USERS),100000) --items $(or $(ITEMS),5000) \
+		--days $(or $(DAYS),60) --seed $(or $(SEED),1) --format $(or $(FORMAT),parquet) --output "$(LOGS)"
+
+train: setup  ## clean those logs, train on them and publish the lists (ENGINE=duckdb LOGS=.data/recommender/logs)
+	@$(PY) -m step3_microservices.recommender.clean "$(LOGS)" "$(CLEANED)" --engine $(or $(ENGINE),duckdb)
+	@$(PY) -m step3_microservices.recommender.train "$(CLEANED)/interactions" --catalogue "$(LOGS)/catalogue.parquet" \
+		$(if $(ARTIFACTS),--artifacts "$(ARTIFACTS)")
+
 test: lint types pytest  ## check style and types, and run every test
 
 lint: test-setup  ## check style
@@ -95,6 +113,12 @@ types: test-setup  ## check types
 pytest: test-setup  ## run the tests alone
 	@echo "==> pytest"
 	@$(PY) -m pytest
+
+test-model: test-setup  ## run the tests of the models alone; a release can fail by them
+	@$(PY) -m pytest tests/model
+
+test-app: test-setup  ## run the tests of the applications alone; a release can fail by them
+	@$(PY) -m pytest tests/app
 
 format: test-setup  ## rewrite the code in the house style
 	@$(PY) -m ruff check --fix .

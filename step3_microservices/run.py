@@ -1,7 +1,8 @@
 """All of step 3 on one machine: `python -m step3_microservices.run`, with the settings of its processes as variables.
 
-Redis is the one at REDIS_URL, or else one of its own; the model is exported first where that was not done yet; the
-processes are those of the Procfile. Ctrl-C or SIGTERM stops everything, Redis last.
+Redis and the recommender are those at REDIS_URL and RECOMMENDER_URL, or else some of its own; the model is exported
+first where that was not done yet; the processes are those of the Procfile. Once all is ready, a small demo makes first
+recommendations where there are none. Ctrl-C or SIGTERM stops everything, Redis last.
 """
 
 import os
@@ -18,6 +19,7 @@ import requests
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
 
+from step3_microservices.first_model import FirstModel
 from step3_microservices.gateway.config import read_config
 from step3_microservices.redis_server import free_port, redis_program, start_redis
 from step3_microservices.settings import ConfigError
@@ -25,6 +27,10 @@ from step3_microservices.worker.export import exported
 
 _PROCFILE = Path(__file__).with_name("Procfile")
 _MODEL_OPTIONS = ("model", "weights", "labels", "scaling", "artifacts")
+_RECOMMENDER_PORT = 8010
+_OWN = "RECOMMENDER_"  # what begins with it is a setting of the recommender alone, such as RECOMMENDER_ARTIFACTS
+_EDGES = ("api_keys_sha256", "cors_origins", "rate_limit")  # the gateway's, which the recommender is behind
+_NOT_SHARED = (*_EDGES, "artifacts", "web_processes", "threads")
 _NO_REDIS = """There is no Redis to run with.
 Install one (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis), or name one in REDIS_URL."""
 
@@ -87,24 +93,43 @@ def _redis(environment: Mapping[str, str]) -> Iterator[str | None]:
 
 
 def _run(environment: Mapping[str, str], address: str) -> int:
-    manager = Manager()
+    manager, first_model = Manager(), FirstModel()
+    recommender, environment = _recommender(environment)
     for name, command in parse_procfile(_PROCFILE.read_text()).processes.items():
-        manager.add_process(name, command, env=dict(environment))
-    Thread(target=_announce, args=(address,), daemon=True).start()
-    manager.loop()
+        if name == "recommender" and not recommender:
+            continue
+        manager.add_process(name, command, env=dict(recommender if name == "recommender" else environment))
+    Thread(target=_announce, args=(address, first_model, recommender), daemon=True).start()
+    try:
+        manager.loop()
+    finally:
+        first_model.stop()
     return 0 if manager.returncode in {130, 143} else int(manager.returncode or 0)  # asked to stop, it has stopped
 
 
-def _announce(address: str) -> None:
-    """Say where the page is, once it answers a golden picture right."""
+def _recommender(environment: Mapping[str, str]) -> tuple[dict[str, str], Mapping[str, str]]:
+    """Return the settings of a recommender of its own, empty where one is given, and those of the others."""
+    if environment.get("RECOMMENDER_URL"):
+        return {}, environment
+    port = free_port(_RECOMMENDER_PORT)
+    own = {name.removeprefix(_OWN): value for name, value in environment.items() if name.startswith(_OWN)}
+    shared = {name: value for name, value in environment.items() if name.lower() not in _NOT_SHARED}
+    behind = {"HOST": "127.0.0.1", "PORT": str(port), "TRUSTED_PROXIES": "1"}
+    return shared | own | behind, {**environment, "RECOMMENDER_URL": f"http://127.0.0.1:{port}"}
+
+
+def _announce(address: str, first_model: FirstModel, recommender: Mapping[str, str]) -> None:
+    """Say where the page is, once it answers a golden picture right; then see to recommendations."""
     while True:
         try:
             if requests.get(f"{address}/readyz", timeout=10).ok:
                 _say(f"\nReady: open {address} in a browser. Ctrl-C stops everything.\n")
-                return
+                break
         except requests.RequestException:
             pass
         sleep(0.2)
+    if recommender:
+        first_model.make(recommender)
 
 
 def _say(text: str) -> None:

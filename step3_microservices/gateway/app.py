@@ -36,6 +36,7 @@ from step3_microservices.gateway.job_doors import jobs_api
 from step3_microservices.gateway.metrics import Metrics
 from step3_microservices.gateway.page import page_blueprint
 from step3_microservices.gateway.problems import ModelChangedError, explain_errors, invalid_parameters, problem_of
+from step3_microservices.gateway.recommender_doors import recommender_doors
 from step3_microservices.gateway.request_figures import count_requests
 from step3_microservices.gateway.request_log import log_requests
 from step3_microservices.gateway.request_spans import trace_requests
@@ -87,6 +88,7 @@ def create_app(config: Config, model: RemoteModel, jobs: JobStore, metrics_folde
     status = partial(gather, model.store.redis, metrics)
     app.register_api(status_api(status))
     app.register_blueprint(status_page(status))
+    app.register_blueprint(recommender_doors(config))
     app.register_blueprint(page_blueprint(config, partial(classify, service), service.decoding))
     app.register_blueprint(documentation.documentation_blueprint(app))
     return app

@@ -49,6 +49,11 @@ class Config:
     job_ttl_s: Seconds = 24 * 3600  # how long a job is kept, from its beginning
     max_event_streams: Count = 16  # that may be open at once, per process: each takes a thread
 
+    # The recommender that is reached through this service; without one the page has no slot.
+    recommender_url: HttpUrl | None = None  # such as http://127.0.0.1:8010
+    recommender_timeout_s: Seconds = 1
+    max_recommender_requests: Count = 16  # at once, per process: each takes a thread
+
     analytics_database: DatabaseUrl = "sqlite:///.data/analytics.sqlite"  # or postgresql://user:password@host/name
     drift_window_h: Hours = 24  # the answers of so many hours are held against the reference
     drift_min_pictures: Count = 500  # with fewer, in the window or the reference, no figure of drift is told
