@@ -169,11 +169,20 @@ def test_a_step_is_told_under_the_same_headings_as_every_other(step: str):
     assert [heading for heading in found if heading in HEADINGS[step]] == HEADINGS[step]
 
 
-@pytest.mark.parametrize("step", BUILT_STEPS)
-def test_a_step_names_each_of_its_modules(step: str):
-    reading_order = section((ROOT / step / "README.md").read_text(), "Read in this order")
-    modules = [str(path.relative_to(step)) for path in python_in(step) if path.name != "__init__.py"]
+READING_ORDERS = [path for path in PAGES if section((ROOT / path).read_text(), "Read in this order")]
+
+
+def page_of(module: Path) -> Path:
+    """The page that tells when to read a module: that of its folder, or of the nearest one above that has one."""
+    return next(folder / "README.md" for folder in module.parents if folder / "README.md" in READING_ORDERS)
+
+
+@pytest.mark.parametrize("page", READING_ORDERS, ids=str)
+def test_a_page_names_each_module_that_it_is_to_be_read_with(page: Path):
+    reading_order = section((ROOT / page).read_text(), "Read in this order")
+    own = [path for path in python_in(*BUILT_STEPS) if path.name != "__init__.py" and page_of(path) == page]
+    modules = [str(path.relative_to(page.parent)) for path in own]
 
     unnamed = [name for name in modules if not re.search(rf"(?<![\w/]){re.escape(name)}\b", reading_order)]
 
-    assert unnamed == [], f"{step}/README.md leaves files out of `Read in this order`"
+    assert unnamed == [], f"{page} leaves files out of `Read in this order`"
