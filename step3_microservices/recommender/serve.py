@@ -14,8 +14,8 @@ from gunicorn.glogging import Logger
 
 from shared.errors import ExpectedError
 from step3_microservices.allocator import set_allocator
-from step3_microservices.gateway.connections import DeadlineWorker
 from step3_microservices.recommender.config import Config, read_config
+from step3_microservices.recommender.connections import SharingWorker
 from step3_microservices.settings import ConfigError
 
 LOGGING = {
@@ -43,7 +43,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "bind": _address(self.service),
             "forwarded_allow_ips": "",  # proxies are trusted by a setting of ours
             "workers": self.service.web_processes,
-            "worker_class": DeadlineWorker,
+            "worker_class": SharingWorker,
             "threads": self.service.threads,
             "graceful_timeout": self.service.shutdown_timeout_s,
             "limit_request_line": 8190,  # bytes; RFC 9110 wants room for addresses of at least 8000
@@ -73,7 +73,7 @@ class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         """Leave it to the app."""
 
 
-def _forget_process(_server: object, worker: DeadlineWorker) -> None:
+def _forget_process(_server: object, worker: SharingWorker) -> None:
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - see `load`
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
