@@ -49,7 +49,7 @@ class Config:
     job_ttl_s: Seconds = 24 * 3600  # how long a job is kept, from its beginning
     max_event_streams: Count = 16  # that may be open at once, per process: each takes a thread
 
-    feedback_database: DatabaseUrl = "sqlite:///.data/feedback.sqlite"  # or postgresql://user:password@host/name
+    analytics_database: DatabaseUrl = "sqlite:///.data/analytics.sqlite"  # or postgresql://user:password@host/name
     drift_window_h: Hours = 24  # the answers of so many hours are held against the reference
     drift_min_pictures: Count = 500  # with fewer, in the window or the reference, no figure of drift is told
     otlp_endpoint: HttpUrl | None = None  # where OpenTelemetry's spans go, such as http://127.0.0.1:4318
