@@ -1,0 +1,148 @@
+"""Collaborative filtering: what people with a similar history took, and what their country takes these days.
+
+The history is factorised by alternating least squares for implicit feedback (Y. Hu, Y. Koren, C. Volinsky,
+Collaborative Filtering for Implicit Feedback Datasets, 2008, https://doi.org/10.1109/ICDM.2008.22)::
+
+    confidence(user, item) = 1 + alpha * log(1 + weight)
+    score(user, item, country) = user_factors . item_factors + trend * log(share of the country's takers, last days)
+
+The second term is what strangers are left with, whose factors are 0: for them this is popularity in their country. To
+everybody else it says what no factor can, because factors have no date: which of two fitting items is on its way up.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from implicit.als import AlternatingLeastSquares
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from shared.recommender.interactions import HALF_LIFE_DAYS, Interactions, Numbers
+from shared.recommender.popularity import recent_popularity
+from shared.recommender.ranking import Scores
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the history is factorised, and what is added to it."""
+
+    factors: int = 64
+    """How many numbers describe a user, or an item."""
+
+    alpha: float = 20.0
+    """How much more an interaction says than the lack of one."""
+
+    regularization: float = 0.05
+    """How much the factors are drawn towards 0: more where histories are short."""
+
+    iterations: int = 15
+    """How often users and items take turns."""
+
+    half_life_days: float = HALF_LIFE_DAYS
+    """After how many days an interaction counts half."""
+
+    trend: float = 0.05
+    """How much the country's last days count, next to factors whose product is about 1 for what a user takes."""
+
+    seed: int = 1
+    """Where the factors begin."""
+
+
+class Factors(NamedTuple):
+    """Users x factors and items x factors, float32."""
+
+    users: NDArray[np.float32]
+    items: NDArray[np.float32]
+
+
+Factorise = Callable[[csr_matrix, Settings, Progress], Factors]
+
+
+def implicit_factors(weights: csr_matrix, settings: Settings, progress: Progress) -> Factors:
+    """Factorise on this machine, given users x items of log weights; `progress` hears of each iteration.
+
+    BLAS keeps to one thread: the library's own threads each multiply small matrices, for which more only wait.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        als = AlternatingLeastSquares(
+            factors=settings.factors,
+            regularization=settings.regularization,
+            iterations=settings.iterations,
+            random_state=settings.seed,
+        )
+        als.fit(_confidences(weights, settings), show_progress=False, callback=lambda done, *_: progress(done + 1))
+    return Factors(als.user_factors, als.item_factors)
+
+
+class Collaborative:
+    """Alternating least squares and the country's trend; by which library, `factorise` says."""
+
+    def __init__(
+        self,
+        settings: Settings = Settings(),
+        *,
+        factorise: Factorise = implicit_factors,
+        name: str = "collaborative",
+        progress: Progress = lambda _: None,
+    ) -> None:
+        """Be ready to fit."""
+        self.name = name
+        self.settings = settings
+        self._factorise = factorise
+        self._progress = progress
+        self._trend = recent_popularity()
+
+    def fit(self, interactions: Interactions) -> None:
+        """Count the trend, and factorise the history as it counts on its last day."""
+        self._trend.fit(interactions)
+        weights = interactions.weight_matrix(interactions.last_day, self.settings.half_life_days)
+        self.factors = self._factorise(_log(weights), self.settings, self._progress)
+        self._item_products = self.factors.items.T @ self.factors.items
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """Takers of each item that the trend was counted from; what is checked for leaks."""
+        return self._trend.counts
+
+    def items_for(self, country: int) -> Numbers:
+        """Return what anybody took there, or anywhere."""
+        return self._trend.items_for(country)
+
+    def scores(self, users: Numbers, country: int, items: Numbers) -> Scores:
+        """Return how well each item fits each user, and these days."""
+        return self._scores(self.factors.users[users], country, items)
+
+    def scores_for(self, histories: csr_matrix, country: int, items: Numbers) -> Scores:
+        """Return the same for histories that the model has not seen: one more step of least squares for each."""
+        factors = [self._factors_of(row) for row in _confidences(_log(histories), self.settings)]
+        return self._scores(np.stack(factors), country, items)
+
+    def _scores(self, users: NDArray[np.float32], country: int, items: Numbers) -> Scores:
+        scores: Scores = users @ self.factors.items[items].T
+        scores += self.settings.trend * np.log(self._trend.shares(country, items) + np.float32(1e-7))
+        return scores
+
+    def _factors_of(self, confidences: csr_matrix) -> NDArray[np.float32]:
+        """Solve (Y'Y + Y'(C - 1)Y + regularization) x = Y'C for one user, as each iteration does."""
+        theirs = self.factors.items[confidences.indices]
+        left = self._item_products + (theirs.T * (confidences.data - 1)) @ theirs
+        left += self.settings.regularization * np.eye(len(left), dtype=np.float32)
+        solved: NDArray[np.float32] = np.linalg.solve(left, theirs.T @ confidences.data)
+        return solved
+
+
+def _log(weights: csr_matrix) -> csr_matrix:
+    logs = weights.copy()
+    np.log1p(logs.data, out=logs.data)
+    return logs
+
+
+def _confidences(log_weights: csr_matrix, settings: Settings) -> csr_matrix:
+    confidences = log_weights.copy()
+    confidences.data = (1 + settings.alpha * confidences.data).astype(np.float32)
+    return confidences
