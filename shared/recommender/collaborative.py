@@ -110,7 +110,7 @@ class Collaborative:
         return self._trend.counts
 
     def items_for(self, country: int) -> Numbers:
-        """Return what anybody took there, or anywhere."""
+        """Return what anybody took there; for no country, what is to be had where nearly all users are."""
         return self._trend.items_for(country)
 
     def scores(self, users: Numbers, country: int, items: Numbers) -> Scores:

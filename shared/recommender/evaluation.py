@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.recommender.interactions import NO_COUNTRY, Numbers
+from shared.recommender.lists import NO_ITEM
 from shared.recommender.metrics import concentration, coverage, ndcg_at_k, novelty, recall_at_k
-from shared.recommender.ranking import LIST_LENGTH, NO_ITEM, Lists, Recommender, top_lists
+from shared.recommender.ranking import LIST_LENGTH, Lists, Recommender, top_lists
 from shared.recommender.splits import Split
 
 MOST_USERS = 20_000
@@ -112,8 +113,9 @@ def _hits(lists: Lists, users: _Users, split: Split) -> NDArray[np.bool_]:
     is_wanted = split.wanted[users.rows]
     rows = np.repeat(np.arange(len(lists)), lists.shape[1])
     columns = np.where(lists == NO_ITEM, 0, lists).ravel()
-    found = np.asarray(is_wanted[rows, columns]).reshape(lists.shape) > 0
-    return found & (lists != NO_ITEM)
+    found: NDArray[np.bool_] = np.asarray(is_wanted[rows, columns]).reshape(lists.shape) > 0
+    found &= lists != NO_ITEM
+    return found
 
 
 def _activities(users: _Users) -> Iterator[tuple[str, NDArray[np.bool_]]]:

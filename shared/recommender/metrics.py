@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.recommender.interactions import Numbers
-from shared.recommender.ranking import NO_ITEM, Lists
+from shared.recommender.lists import NO_ITEM
+from shared.recommender.ranking import Lists
 
 Hits = NDArray[np.bool_]
 Values = NDArray[np.float64]

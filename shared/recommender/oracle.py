@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from shared.recommender.interactions import Interactions, Numbers
 from shared.recommender.ranking import Scores
 
+_UNKNOWN = -1
+
 
 class ItemChances(Protocol):
     """What it asks of `demo_truth.Truth`."""
@@ -40,10 +42,10 @@ class Oracle:
         self._day = day
 
     def fit(self, interactions: Interactions) -> None:
-        """Learn nothing but which number stands for whom. All users and items must be those of the truth."""
+    X
         users = {user_id: number for number, user_id in enumerate(self._truth.user_ids)}
         items = {item_id: number for number, item_id in enumerate(self._truth.item_ids)}
-        self._users = np.array([users[user_id] for user_id in interactions.user_ids])
+        self._users = np.array([users.get(user_id, _UNKNOWN) for user_id in interactions.user_ids])
         self._items = np.array([items[item_id] for item_id in interactions.item_ids])
 
     def items_for(self, country: int) -> Numbers:  # noqa: ARG002 - the chances say it
@@ -52,7 +54,9 @@ class Oracle:
 
     def scores(self, users: Numbers, country: int, items: Numbers) -> Scores:  # noqa: ARG002 - the truth knows it
         """Return the logarithm of the chances, minus infinity where there is none."""
-        chances = self._truth.item_probabilities(self._users[users], self._day)[:, self._items[items]]
+        numbers = self._users[users]
+        chances = self._truth.item_probabilities(numbers, self._day)[:, self._items[items]]
+        chances[numbers == _UNKNOWN] = 0
         with np.errstate(divide="ignore"):
             logarithms: Scores = np.log(chances, dtype=np.float32)
         return logarithms

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from shared.recommender.interactions import NO_COUNTRY, Interactions, Numbers
-from shared.recommender.ranking import Scores
+from shared.recommender.ranking import LIST_LENGTH, Scores
 
 SHRINKAGE = 200.0
 RECENT_DAYS = 14
+
+_NEARLY_ALL = 0.95  # of users
 
 
 class Popularity:
@@ -38,6 +40,7 @@ class Popularity:
     def fit(self, interactions: Interactions) -> None:
         """Count the takers."""
         self._available = interactions.available
+        self._widespread = _widespread(interactions)
         rows = interactions
         if self._last_days is not None:
             rows = interactions.since(interactions.last_day - timedelta(days=self._last_days - 1))
@@ -49,9 +52,8 @@ class Popularity:
         self._shares = np.vstack([shares, everywhere]).astype(np.float32)  # NO_COUNTRY is -1, the last row
 
     def items_for(self, country: int) -> Numbers:
-        """Return what anybody took there, or anywhere."""
-        seen = self._available.any(axis=0) if country == NO_COUNTRY else self._available[country]
-        return np.flatnonzero(seen)
+        """Return what anybody took there; for no country, what is to be had where nearly all users are."""
+        return self._widespread if country == NO_COUNTRY else np.flatnonzero(self._available[country])
 
     def scores(self, users: Numbers, country: int, items: Numbers) -> Scores:
         """Return the same shares for each user."""
@@ -80,6 +82,14 @@ def country_popularity() -> Popularity:
 def recent_popularity(last_days: int = RECENT_DAYS) -> Popularity:
     """Return the one by country over the last days, which is also what strangers are shown."""
     return Popularity(f"country_popularity_{last_days}_days", by_country=True, last_days=last_days)
+
+
+def _widespread(interactions: Interactions) -> Numbers:
+    """Return the items that are available to nearly all users, or where those are few, to the most."""
+    users = np.bincount(interactions.countries, minlength=len(interactions.country_codes))
+    reach = users / users.sum() @ interactions.available
+    least = min(_NEARLY_ALL, np.sort(reach)[-LIST_LENGTH:][0])
+    return np.flatnonzero((reach >= least) & (reach > 0))
 
 
 def _takers_by_country(rows: Interactions) -> NDArray[Any]:

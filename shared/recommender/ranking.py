@@ -14,11 +14,12 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from shared.recommender.interactions import Interactions, Numbers
+from shared.recommender.lists import NO_ITEM
 
 LIST_LENGTH = 20
-NO_ITEM = 0xFFFFFFFF
 
 _BATCH = 512  # users; their scores still fit the processor's cache, more or less
+_GROUPS_FOR_EACH = 8  # place of a list
 
 Scores = NDArray[np.float32]
 Lists = NDArray[np.uint32]
@@ -33,7 +34,7 @@ class Recommender(Protocol):
         """Learn from all rows given."""
 
     def items_for(self, country: int) -> Numbers:
-        """Return the items that may be shown in that country, all that are known to anybody for NO_COUNTRY."""
+        """Return the items that may be shown in that country; for NO_COUNTRY, those that may be nearly everywhere."""
 
     def scores(self, users: Numbers, country: int, items: Numbers) -> Scores:
         """Return users x items: higher for what is likelier taken next. All users are met in that one country.
@@ -79,17 +80,33 @@ def top_lists(
 
 
 def best(scores: Scores, items: Numbers, length: int = LIST_LENGTH) -> Lists:
-    """Return rows x `length`: the items of the highest scores, highest first; those of minus infinity never."""
-    found = min(length, scores.shape[1])
-    lists = np.full((len(scores), length), NO_ITEM, np.uint32)
-    if not found:
-        return lists
-    places = np.argpartition(scores, scores.shape[1] - found, axis=1)[:, -found:]
-    theirs = np.take_along_axis(scores, places, axis=1)
-    order = np.argsort(-theirs, axis=1, kind="stable")
-    places, theirs = np.take_along_axis(places, order, axis=1), np.take_along_axis(theirs, order, axis=1)
-    lists[:, :found] = np.where(np.isfinite(theirs), items[places], NO_ITEM)
-    return lists
+    """Return rows x `length`: the items of the highest scores, highest first; those of minus infinity never.
+
+    Of equal ones the first come first. Only what is not below a bound is sorted, some dozens of thousands: that takes a
+    fifth of the time of NumPy's `argpartition`.
+    """
+    found = np.flatnonzero(scores >= _lower_bound(scores, length)[:, None])  # much faster than `nonzero` of two axes
+    rows, columns = np.divmod(found, max(scores.shape[1], 1))
+    counts = np.bincount(rows, minlength=len(scores))
+    places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    shape = (len(scores), max(length, int(counts.max(initial=0))))
+    values, candidates = np.full(shape, -np.inf, np.float32), np.full(shape, NO_ITEM, np.uint32)
+    values[rows, places] = scores.ravel()[found]
+    candidates[rows, places] = items[columns]
+    candidates[np.isneginf(values)] = NO_ITEM
+    order = np.argsort(-values, axis=1, kind="stable")[:, :length]
+    return np.take_along_axis(candidates, order, axis=1)
+
+
+def _lower_bound(scores: Scores, length: int) -> Scores:
+    """Return for each row a value that at least `length` scores reach: so many of its groups' maxima do."""
+    groups = _GROUPS_FOR_EACH * length
+    in_each = scores.shape[1] // groups
+    if not in_each:
+        return np.full(len(scores), -np.inf, np.float32)
+    maxima = scores[:, : in_each * groups].reshape(len(scores), in_each, groups).max(axis=1)
+    bound: Scores = np.partition(maxima, groups - length, axis=1)[:, groups - length]
+    return bound
 
 
 def _batches(users: Numbers, countries: Numbers) -> list[tuple[int, Numbers]]:
