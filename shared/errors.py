@@ -115,3 +115,9 @@ class ExplanationUnsupportedError(ModelError):
             "This model cannot be explained: it does not end in global average pooling and one dense layer.",
             "Ask for an answer without an explanation.",
         )
+
+
+class ArtifactError(ExpectedError):
+    """What a training or an export has left is missing, damaged, or of a format that is not known here."""
+
+    code = "artifact_invalid"

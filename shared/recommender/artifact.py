@@ -14,19 +14,22 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from sys import intern
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.recommender.lists import KEY_BYTES, Batch, Lists, number_bytes, write_lists
+from shared.errors import ArtifactError
+from shared.recommender.lists import KEY_BYTES, Lists, number_bytes
 from shared.recommender.manifest import (
     CATALOGUE,
     FORMAT,
     LISTS,
     MANIFEST,
-    ArtifactError,
     FileFacts,
     Manifest,
     parse_manifest,
 )
+
+if TYPE_CHECKING:
+    from shared.recommender.list_writing import Batch
 
 
 class Item(NamedTuple):
@@ -61,7 +64,7 @@ def write_artifact(  # noqa: PLR0913 - each is a part of what is written, and na
     folder: Path,
     *,
     items: Sequence[Item],
-    lists: Iterable[Batch],
+    lists: Iterable["Batch"],
     country_lists: Mapping[str, Sequence[int]],
     global_list: Sequence[int],
     card: Mapping[str, Any],
@@ -72,6 +75,8 @@ def write_artifact(  # noqa: PLR0913 - each is a part of what is written, and na
     Item numbers are places in `items`; `lists` yields users and an array (users, 20) of their item numbers, the best
     first, filled up by NO_ITEM. Raises ArtifactError for what cannot be served.
     """
+    from shared.recommender.list_writing import write_lists  # noqa: PLC0415 - needs NumPy, which what serves does not
+
     _check(items, country_lists, global_list)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=folder) as beside:

@@ -1,38 +1,20 @@
 """The lists of all known users in one file that is mapped, not read: LMDB, https://www.symas.com/lmdb.
 
-A list costs its user some 60 bytes of disk and, until asked for, no memory: keys are digests of user ids, put in order
-and appended, so that every page of the file is full; values are item numbers, of two bytes each where two are enough.
+A list costs its user some 60 bytes of disk and, until asked for, no memory. Keys are digests of user ids, values are
+item numbers, the best first, of two bytes each where two are enough.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from struct import Struct
 from typing import Self
 
 import lmdb
-import numpy as np
-import numpy.typing as npt
 
-from shared.recommender.manifest import ArtifactError
+from shared.errors import ArtifactError
 
-NO_ITEM = 0xFFFFFFFF  # fills a short list up
 KEY_BYTES = 8  # a stranger gets the list of one of 5 million users once in 4 million million strangers
-_SHARED_KEY = b""  # the value of a key that several users have: each has a longer one, with the id behind the digest
-
-_LARGEST_MAP = 1 << 40  # bytes of address space while writing; the file takes what it needs
-_AT_ONCE = 1 << 17  # lists that are turned into bytes at a time
-
-Numbers = npt.NDArray[np.uint32]
-"""Item numbers, shape (users, length of a list)."""
-
-Batch = tuple[Sequence[str], Numbers]
-"""Users, and the list of each."""
-
-_Bytes = npt.NDArray[np.uint8]
+SHARED_KEY = b""  # the value of a key that several users have: each has a longer one, with the id behind the digest
 
 
 def number_bytes(items: int) -> int:
@@ -45,31 +27,9 @@ def key_of(user_id: str, key_bytes: int = KEY_BYTES) -> bytes:
     return hashlib.blake2b(user_id.encode(errors="replace"), digest_size=key_bytes).digest()
 
 
-def write_lists(path: Path, batches: Iterable[Batch], items: int, key_bytes: int = KEY_BYTES) -> int:
-    """Write the lists of all users, in whatever order they come, into a new file; return how many have one.
-
-    Lists hold numbers below `items`, and NO_ITEM at their ends only. They are in memory until all have come: 60 bytes a
-    user, and the user ids. Raises ArtifactError for numbers of no item, and for a user who comes twice.
-    """
-    user_ids: list[str] = []
-    keys, lists, lengths = [], [], []
-    for ids, numbers in batches:
-        lengths.append(_checked_lengths(ids, numbers, items))
-        lists.append(numbers.astype(f"<u{number_bytes(items)}"))  # what does not fit is NO_ITEM, and not kept
-        keys.append(b"".join(key_of(user_id, key_bytes) for user_id in ids))
-        user_ids.extend(ids)
-    if not user_ids:
-        lists, lengths = [np.empty((0, 1), "<u2")], [np.empty(0, np.int64)]
-    keyed = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, key_bytes)
-    every, length = np.concatenate(lists).view(np.uint8), np.concatenate(lengths) * number_bytes(items)
-    has_list = np.flatnonzero(length)
-    order = has_list[_order(keyed[has_list])]
-    with lmdb.open(str(path), subdir=False, lock=False, sync=False, map_size=_LARGEST_MAP) as file:
-        with file.begin(write=True) as transaction:
-            entries = _entries(keyed, every, length, order)
-            transaction.cursor().putmulti(_with_shared_keys(entries, user_ids), append=True)
-        file.sync(True)
-    return len(order)
+def longer_key(key: bytes, user_id: str) -> bytes:
+    """Return under which key the list of one of several users of that key is kept."""
+    return key + user_id.encode(errors="replace")
 
 
 class Lists:
@@ -95,8 +55,8 @@ class Lists:
         key = key_of(user_id, self._key_bytes)
         with self._file.begin() as transaction:
             value = transaction.get(key)
-            if value == _SHARED_KEY:
-                value = transaction.get(_longer(key, user_id))
+            if value == SHARED_KEY:
+                value = transaction.get(longer_key(key, user_id))
         if value is None:
             return None
         form = self._forms.get(len(value)) or self._form(len(value))
@@ -114,56 +74,3 @@ class Lists:
 
     def _form(self, size: int) -> Struct:
         return self._forms.setdefault(size, Struct(f"<{size // self._number_bytes}{self._letter}"))
-
-
-def _checked_lengths(user_ids: Sequence[str], numbers: Numbers, items: int) -> npt.NDArray[np.int64]:
-    """Return how many items each list has."""
-    is_item = numbers != NO_ITEM
-    if len(user_ids) != len(numbers):
-        raise ArtifactError(f"{len(user_ids)} users came with {len(numbers)} lists.", "Give one list for each.")
-    if (numbers[is_item] >= items).any():
-        raise ArtifactError(f"A list names an item above the {items} there are.", "Give the items that were learned.")
-    if (is_item[:, 1:] & ~is_item[:, :-1]).any():
-        raise ArtifactError("A list has a gap.", "Fill short lists up at their ends.")
-    lengths: npt.NDArray[np.int64] = is_item.sum(axis=1)
-    return lengths
-
-
-def _order(keys: _Bytes) -> npt.NDArray[np.int64]:
-    """Return in which order the keys ascend, as LMDB compares them: byte by byte, and equal ones as they came."""
-    wide = np.zeros((len(keys), KEY_BYTES), np.uint8)
-    wide[:, : keys.shape[1]] = keys
-    return np.argsort(wide.view(">u8").ravel().astype(np.uint64), kind="stable")
-
-
-def _entries(
-    keys: _Bytes, lists: _Bytes, sizes: npt.NDArray[np.int64], order: npt.NDArray[np.int64]
-) -> Iterator[tuple[bytes, bytes, int]]:
-    """Yield key, value and row of each list in that order."""
-    width, step = keys.shape[1], lists.shape[1]
-    for start in range(0, len(order), _AT_ONCE):
-        rows = order[start : start + _AT_ONCE]
-        key, value = keys[rows].tobytes(), lists[rows].tobytes()
-        for place, (row, size) in enumerate(zip(rows.tolist(), sizes[rows].tolist(), strict=True)):
-            yield key[place * width : (place + 1) * width], value[place * step : place * step + size], row
-
-
-def _with_shared_keys(
-    entries: Iterable[tuple[bytes, bytes, int]], user_ids: Sequence[str]
-) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keys and values; users of one key, who come one after another, get longer keys that sort behind it."""
-    for key, group in groupby(entries, itemgetter(0)):
-        (_, value, row), *others = group
-        if not others:
-            yield key, value
-            continue
-        yield key, _SHARED_KEY
-        told_apart = [(user_ids[row], value), *((user_ids[row], value) for _, value, row in others)]
-        twice = [user_id for user_id, count in Counter(user_id for user_id, _ in told_apart).items() if count > 1]
-        if twice:
-            raise ArtifactError(f"The user {twice[0]} came twice.", "Give one list for each user.")
-        yield from sorted((_longer(key, user_id), value) for user_id, value in told_apart)
-
-
-def _longer(key: bytes, user_id: str) -> bytes:
-    return key + user_id.encode(errors="replace")

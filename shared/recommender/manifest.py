@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from shared.errors import ExpectedError
+from shared.errors import ArtifactError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -16,12 +16,6 @@ LISTS = "lists.mdb"
 CATALOGUE = "catalogue.json"
 _DIGEST_DIGITS = 8  # of the contents, in a version
 _NOT_THE_CONTENTS = {"version", "created"}
-
-
-class ArtifactError(ExpectedError):
-    """Recommendations are missing, damaged, or of a format that is not known here."""
-
-    code = "artifact_invalid"
 
 
 @dataclass(frozen=True)

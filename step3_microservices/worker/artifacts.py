@@ -19,13 +19,12 @@ import numpy.typing as npt
 from shared.classifier.labels import Label
 from shared.classifier.predictions import ModelVersion
 from shared.classifier.preprocess import Preprocessing
-from shared.errors import ExpectedError
-from step3_microservices.worker.artifact_stores import ArtifactStore, FolderStore, open_store
+from shared.errors import ArtifactError, ExpectedError
+from step3_microservices.file_stores import FileStore, FolderStore, open_store
 from step3_microservices.worker.manifest import (
     CLASS_WEIGHTS,
     LABELS,
     MANIFEST,
-    ArtifactError,
     Manifest,
     parse_manifest,
     sha256_of,
@@ -142,7 +141,7 @@ def publish(
         point(source, manifest.model, manifest.version, client=client)
 
 
-def folder_of(model: str, store: ArtifactStore) -> str:
+def folder_of(model: str, store: FileStore) -> str:
     """Return under which name a model is exported: "auto" is the first that is there, a file goes by its stem."""
     if model != "auto":
         return Path(model).stem if model.endswith(".keras") else model
@@ -150,7 +149,7 @@ def folder_of(model: str, store: ArtifactStore) -> str:
     return next(there, _AUTO[0])
 
 
-def _current(store: ArtifactStore, source: str, name: str) -> str:
+def _current(store: FileStore, source: str, name: str) -> str:
     pointer = store.read(f"{name}/{POINTER}")
     version = (pointer or b"").decode(errors="replace").strip()
     if not version.isalnum():
@@ -161,7 +160,7 @@ def _current(store: ArtifactStore, source: str, name: str) -> str:
     return version
 
 
-def _download(store: ArtifactStore, name: str, target: Path) -> None:
+def _download(store: FileStore, name: str, target: Path) -> None:
     """Fetch one version into a folder that gets its name once everything is there and right."""
     contents = store.read(f"{name}/{MANIFEST}")
     if contents is None:

@@ -20,9 +20,9 @@ from rich.table import Table
 from shared.classifier.labels import read_labels
 from shared.classifier.models import load
 from shared.classifier.native_logs import native_logs_held_back
-from shared.errors import ExpectedError, ExplanationUnsupportedError
+from shared.errors import ArtifactError, ExpectedError, ExplanationUnsupportedError
+from step3_microservices.file_stores import FolderStore
 from step3_microservices.golden_picture import SAMPLES
-from step3_microservices.worker.artifact_stores import FolderStore
 from step3_microservices.worker.artifacts import fetch, point, publish, read_artifact
 from step3_microservices.worker.calibration import Pictures, folder_pictures, sample_pictures
 from step3_microservices.worker.manifest import (
@@ -30,7 +30,6 @@ from step3_microservices.worker.manifest import (
     FORMAT,
     LABELS,
     MANIFEST,
-    ArtifactError,
     Calibration,
     Manifest,
     Precision,

@@ -8,18 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from shared.classifier.preprocess import Preprocessing
-from shared.errors import ExpectedError
+from shared.errors import ArtifactError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 LABELS = "labels.json"
 CLASS_WEIGHTS = "class_weights.npy"
-
-
-class ArtifactError(ExpectedError):
-    """An exported model is missing, damaged, or of a format that is not known here."""
-
-    code = "artifact_invalid"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.recommender.artifact import Item, write_artifact
-from shared.recommender.lists import NO_ITEM
+from shared.recommender.list_writing import NO_ITEM
 from shared.recommender.manifest import Manifest
 
 ITEMS = tuple(Item(f"app-{number}", f"App {number}", "games" if number % 2 else "tools", "🎲") for number in range(40))

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
+from shared.errors import ArtifactError
 from shared.recommender.artifact import Item, open_artifact, read_manifest, write_artifact
-from shared.recommender.manifest import CATALOGUE, LISTS, MANIFEST, ArtifactError
+from shared.recommender.manifest import CATALOGUE, LISTS, MANIFEST
 from tests.model import recommended
 from tests.model.recommended import COUNTRIES, EVERYWHERE, ITEMS, rows, written
 

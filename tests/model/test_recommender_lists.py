@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from shared.recommender.lists import KEY_BYTES, NO_ITEM, Lists, write_lists
-from shared.recommender.manifest import ArtifactError
+from shared.errors import ArtifactError
+from shared.recommender.list_writing import NO_ITEM, write_lists
+from shared.recommender.lists import KEY_BYTES, Lists
 from tests.model.recommended import LISTS, rows
 
 

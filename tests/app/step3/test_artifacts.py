@@ -10,7 +10,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from step3_microservices.worker.artifacts import ArtifactError, current, fetch, main, point, publish, read_artifact
+from shared.errors import ArtifactError
+from step3_microservices.worker.artifacts import current, fetch, main, point, publish, read_artifact
 from step3_microservices.worker.export import export
 from step3_microservices.worker.manifest import Thresholds
 from tests.app.step3.tiny_model import write_tiny_model

@@ -1,4 +1,4 @@
-"""Where artifacts lie, a folder or an S3 bucket, behind the few things that are done with either.
+"""Files in a folder or in an S3 bucket, behind the few things that are done with either.
 
 Names are relative and have slashes: `inception_v3/current`, `inception_v3/0123456789ab/manifest.json`.
 """
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from step3_microservices.worker.manifest import ArtifactError
+from shared.errors import ArtifactError
 
 
-class ArtifactStore(Protocol):
+class FileStore(Protocol):
     """What both kinds can do. Every method raises ArtifactError where the place cannot be reached or read."""
 
     def read(self, name: str) -> bytes | None:
@@ -34,7 +34,7 @@ class ArtifactStore(Protocol):
         """Return the names of the folders in that folder, in order; none where there is no such folder."""
 
 
-def open_store(source: str, client: Any = None) -> ArtifactStore:  # noqa: ANN401 - boto3 has no types
+def open_store(source: str, client: Any = None) -> FileStore:  # noqa: ANN401 - boto3 has no types
     """Return the store at a folder or at `s3://bucket/prefix`; `client` is boto3's, by default a new one."""
     if not source.startswith("s3://"):
         return FolderStore(Path(source).expanduser())
@@ -46,7 +46,7 @@ def open_store(source: str, client: Any = None) -> ArtifactStore:  # noqa: ANN40
 
 
 class FolderStore:
-    """Artifacts in a folder."""
+    """Files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         """Look into that folder, which need not be there yet."""
@@ -84,7 +84,7 @@ class FolderStore:
 
 
 class S3Store:
-    """Artifacts under a prefix of an S3 bucket, where a file is replaced in one go by itself."""
+    """Files under a prefix of an S3 bucket, where one is replaced in one go by itself."""
 
     def __init__(self, client: Any, bucket: str, prefix: str) -> None:  # noqa: ANN401 - boto3 has no types
         """Use that client of boto3."""
@@ -132,7 +132,7 @@ class S3Store:
 
 
 def _s3_client() -> Any:  # noqa: ANN401 - boto3 has no types
-    import boto3  # noqa: PLC0415 - a worker that reads a folder need not have it
+    import boto3  # noqa: PLC0415 - whoever reads a folder need not have it
 
     return boto3.client("s3")
 
