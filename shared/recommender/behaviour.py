@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from shared.recommender.interactions import NO_COUNTRY, Interactions, Numbers
-from shared.recommender.lists import NO_ITEM
+from shared.recommender.list_writing import NO_ITEM
 from shared.recommender.ranking import LIST_LENGTH, Batch, Learner, best, top_lists
 
 _ASKED = 1000  # users

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.recommender.interactions import NO_COUNTRY, Numbers
-from shared.recommender.lists import NO_ITEM
+from shared.recommender.list_writing import NO_ITEM
 from shared.recommender.metrics import concentration, coverage, ndcg_at_k, novelty, recall_at_k
 from shared.recommender.ranking import LIST_LENGTH, Lists, Recommender, top_lists
 from shared.recommender.splits import Split

@@ -157,7 +157,7 @@ def _read_day(path: Path, day: date) -> pa.Table:
     except (OSError, KeyError, pa.ArrowException) as error:
         raise InteractionsError(f"{path} cannot be read: {error}.", "Clean the logs of that day again.") from error
     columns = {name: table[name].cast(pa.dictionary(pa.int32(), pa.string())) for name in _TEXTS}
-    finite = pc.all(pc.is_finite(weights), skip_nulls=False).as_py()
+    finite = pc.all(pc.is_finite(weights), skip_nulls=False, min_count=0).as_py()
     if not finite or any(column.null_count for column in columns.values()):
         raise InteractionsError(f"{path} has rows with missing values.", "Clean the logs of that day again.")
     numbers = pa.array(np.full(table.num_rows, day_number(day), np.int32))

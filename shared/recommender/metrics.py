@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.recommender.interactions import Numbers
-from shared.recommender.lists import NO_ITEM
+from shared.recommender.list_writing import NO_ITEM
 from shared.recommender.ranking import Lists
 
 Hits = NDArray[np.bool_]

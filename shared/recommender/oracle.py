@@ -42,7 +42,7 @@ class Oracle:
         self._day = day
 
     def fit(self, interactions: Interactions) -> None:
-    X
+        """Learn only which number stands for whom. Of users whom the truth lacks, such as bots, nothing is known."""
         users = {user_id: number for number, user_id in enumerate(self._truth.user_ids)}
         items = {item_id: number for number, item_id in enumerate(self._truth.item_ids)}
         self._users = np.array([users.get(user_id, _UNKNOWN) for user_id in interactions.user_ids])

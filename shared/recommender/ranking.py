@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from shared.recommender.interactions import Interactions, Numbers
-from shared.recommender.lists import NO_ITEM
+from shared.recommender.list_writing import NO_ITEM
 
 LIST_LENGTH = 20
 

@@ -42,7 +42,7 @@ def write_report(report: Report, folder: Path) -> None:
     (folder / "report.json").write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
     (folder / "model_card.md").write_text(model_card(report), encoding="utf-8")
     models = report.evaluation.models
-    groups = {
+    groups: dict[str, dict[str, Mapping[str, Figures]]] = {
         "models": {name: {"known users": its.known} for name, its in models.items()},
         "activity": {name: its.by_activity for name, its in models.items()},
         "countries": {name: its.by_country for name, its in models.items()},
@@ -55,7 +55,7 @@ def write_report(report: Report, folder: Path) -> None:
 
 def table(evaluation: Evaluation) -> list[tuple[str, ...]]:
     """Return a heading and a row for each model: its figures for known users, as text."""
-    rows = [("model", *_COLUMNS)]
+    rows: list[tuple[str, ...]] = [("model", *_COLUMNS)]
     for name, its in evaluation.models.items():
         values = (its.known.recall_at_10, its.known.recall_at_20, its.known.ndcg_at_10, its.coverage_at_10)
         rows.append((name, *(f"{value:.3f}" for value in values), f"{its.novelty_at_10:.2f}"))
@@ -80,8 +80,8 @@ def model_card(report: Report) -> str:
         "",
         "## Figures",
         "",
-        f"Learnt from the days before {evaluation.cut}, asked for what {known.users} users took for the first time from",
-        f"then to {evaluation.last_day}.",
+        f"Learnt from the days before {evaluation.cut}, asked for what {known.users} users took for the first time",
+        f"from then to {evaluation.last_day}.",
         "",
         *_markdown([heading, *rows]),
         "",
@@ -91,7 +91,9 @@ def model_card(report: Report) -> str:
         "",
         f"## Release gate: {verdict}",
         "",
-        *_markdown([("rule", "kept", "seen"), *((f.rule, "yes" if f.kept else "**no**", f.seen) for f in report.findings)]),
+        *_markdown(
+            [("rule", "kept", "seen"), *((f.rule, "yes" if f.kept else "**no**", f.seen) for f in report.findings)]
+        ),
         "",
         "## Limits",
         "",

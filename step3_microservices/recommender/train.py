@@ -1,4 +1,4 @@
-"""From cleaned interactions to lists that may be served: `python -m step3_microservices.recommender.train INTERACTIONS`.
+"""From cleaned interactions to served lists: `python -m step3_microservices.recommender.train INTERACTIONS`.
 
 The newest days are held back first, and every model is asked for them. Only a candidate that passes the release gate is
 then trained on all days, and published.
@@ -8,10 +8,10 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -29,7 +29,7 @@ from shared.recommender.popularity import country_popularity, global_popularity,
 from shared.recommender.ranking import Recommender
 from shared.recommender.release_gate import ReleaseRefusedError, judge_quality, judge_size, refuse_if_broken
 from shared.recommender.splits import Split, check_popularity, check_rows, split_by_day
-from step3_microservices.recommender.release import publish, write_lists
+from step3_microservices.recommender.release import Release, publish
 from step3_microservices.recommender.report import Report, table, write_report
 
 ARTIFACTS = ".data/recommender/artifacts"
@@ -48,13 +48,13 @@ class Options:
     truth: Path | None = None
     cut: date | None = None
     until: date | None = None
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     master: str | None = None
 
-    def candidate(self) -> Collaborative:
-        """Return the model that is to be released, not fitted yet; its progress is shown."""
+    def candidate(self, progress: Callable[[int], None]) -> Collaborative:
+        """Return the model that is to be released, not fitted yet; `progress` hears of each iteration."""
         factorise = spark_factors(self.master) if self.master else implicit_factors
-        return Collaborative(self.settings, factorise=factorise)
+        return Collaborative(self.settings, factorise=factorise, progress=progress)
 
 
 def train(options: Options) -> Manifest:
@@ -69,11 +69,10 @@ def train(options: Options) -> Manifest:
     _tell(*_aligned(table(report.evaluation)))
     _tell(*(f"{'kept' if finding.kept else 'BROKEN':8}{finding.rule}: {finding.seen}" for finding in report.findings))
     refuse_if_broken(report.findings)
-    model = options.candidate()
-    with _fitting(model, "training on all days"):
-        model.fit(interactions)
-    with tempfile.TemporaryDirectory() as folder:
-        manifest = write_lists(Path(folder), model, catalogue, interactions, report.to_json(), _shown)
+    model = _fitted(options, interactions, "training on all days")
+    with tempfile.TemporaryDirectory() as folder, _bar("lists", len(interactions.user_ids)) as bar:
+        contents = Release(model, interactions, catalogue, report)
+        manifest = contents.write(Path(folder), bar.update)
         refuse_if_broken(judge_size(manifest))
         publish(Path(folder) / manifest.version, options.artifacts)
     return manifest
@@ -83,9 +82,8 @@ def judge(options: Options, catalogue: Catalogue, interactions: Interactions) ->
     """Fit all models to the older days, and hold them against the newest ones. Raises LeakError and SplitError."""
     split = split_by_day(interactions, options.cut)
     check_rows(split, catalogue.released)
-    candidate, popularities = options.candidate(), (global_popularity(), country_popularity(), recent_popularity())
-    with _fitting(candidate, f"training on the days before {split.cut}"):
-        candidate.fit(split.train)
+    candidate = _fitted(options, split.train, f"training on the days before {split.cut}")
+    popularities = (global_popularity(), country_popularity(), recent_popularity())
     for popularity in popularities:
         popularity.fit(split.train)
     for model in (*popularities, candidate):
@@ -138,7 +136,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--catalogue", type=Path, required=True, help="catalogue.parquet: what there is")
     parser.add_argument("--artifacts", default=ARTIFACTS, help="a folder or s3://bucket/prefix (default: %(default)s)")
     parser.add_argument("--report", type=Path, default=REPORT, help="a folder (default: %(default)s)")
-    parser.add_argument("--truth", type=Path, metavar="LOGS", help="the folder of demo logs, to ask their truth as well")
+    parser.add_argument(
+        "--truth", type=Path, metavar="LOGS", help="the folder of demo logs, to ask their truth as well"
+    )
     parser.add_argument("--cut", type=date.fromisoformat, help="the first day held back (default: the last week's)")
     parser.add_argument("--until", type=date.fromisoformat, help="the last day to read (default: all)")
     parser.add_argument("--master", help="train with Spark at that master instead of on this machine, such as local[2]")
@@ -148,14 +148,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@contextmanager
-def _fitting(model: Collaborative, what: str) -> Iterator[None]:
-    with _bar(what, model.settings.iterations) as bar:
-        model.progress = lambda done: bar.update(done - bar.n)
-        yield
+def _fitted(options: Options, interactions: Interactions, what: str) -> Collaborative:
+    with _bar(what, options.settings.iterations) as bar:
+        model = options.candidate(lambda done: bar.update(done - bar.n) and None)
+        model.fit(interactions)
+    return model
 
 
-def _shown(done: Callable[[], int]) -> None: ...
+def _bar(what: str, total: int) -> Any:  # noqa: ANN401 - tqdm has no types
+    """Return a bar that only a terminal shows."""
+    return tqdm(desc=what, total=total, disable=None, file=sys.stderr)
 
 
 def _tell(*lines: str) -> None:
