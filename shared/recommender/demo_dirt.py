@@ -16,6 +16,7 @@ _REPEATED = 0.012  # sent again by an impatient client
 _WITHOUT_ID = 0.03  # no dirt: clients of old send no event_id
 _BROKEN_LINES, _CUT_AT = 0.001, 50
 _BOT_ROWS, _ROWS_OF_A_BOT = 0.01, (1_200, 4_000)  # the latter on its one day
+_PUSHED, _INSTALLED = 0.8, 0.5  # share of what a bot does for one app; share of installs, not views
 _ODD = {
     "time": (0.003, ("2026-09-31T10:00:00Z", "2026-09-07 10:00:00", "1790000000", "10:00:00", "epoch", "")),
     "user_id": (0.003, ("", None, "anonymous user", "u-" + "0" * 80)),
@@ -27,17 +28,17 @@ _LATE = 0.002  # rows that come a day after they happened
 
 
 def bots(n_rows: int, n_days: int, n_items: int, random: np.random.Generator) -> Events:
-    """Return what bots, numbered from 0, do beside so many rows of people: on one day far too much, most for one app."""
+    """Return what bots, numbered from 0, do beside so many rows of people: one day far too much, most for one app."""
     count = int(n_rows * _BOT_ROWS / np.mean(_ROWS_OF_A_BOT) + random.random())
     times = random.integers(*_ROWS_OF_A_BOT, count)
     pushed = np.repeat(random.integers(n_items, size=count), times)
     total = times.sum()
     return Events(
         user=np.repeat(np.arange(count), times),
-        item=np.where(random.random(total) < 0.8, pushed, random.integers(n_items, size=total)),
+        item=np.where(random.random(total) < _PUSHED, pushed, random.integers(n_items, size=total)),
         day=np.repeat(random.integers(n_days, size=count), times),
         second=random.integers(86_400, size=total),
-        kind=np.where(random.random(total) < 0.5, VIEW, INSTALL),
+        kind=np.where(random.random(total) < _INSTALLED, INSTALL, VIEW),
         sought=np.full(total, NONE),
     )
 

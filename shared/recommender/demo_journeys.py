@@ -46,14 +46,14 @@ class Events:
 
 
 class Shelves:
-    """Draws apps, one for each country, taste and day that is asked for, by exactly the chances that the truth names."""
+    """Draws an app for each country, taste and day that is asked for, by exactly the chances that the truth names."""
 
     def __init__(self, world: World) -> None:
         """Add up each country's chances once."""
         self._n_tastes = len(world.attraction)
         self._fortune = world.fortune
         offered = [np.flatnonzero(success) for success in world.success]
-        ends = []
+        ends: list[NDArray[np.float64]] = []
         for success, items in zip(world.success, offered, strict=True):
             totals = np.cumsum((world.attraction[:, items] * success[items]).astype(np.float64), axis=1)
             ends.append(
@@ -94,7 +94,9 @@ def journeys(people: People, rows: Numbers, shelves: Shelves, n_days: int, rando
     is_installed = random.random(len(user)) < _INSTALLED
     searches = Events(user, np.full(len(user), NONE), day, second, np.full(len(user), SEARCH), item)
     views = _events(user, item, day, second + random.integers(5, 60, len(user)), VIEW)
-    installs = _events(user, item, day, second + random.integers(60, 180, len(user)), INSTALL).rows(is_installed)
+    installs = _events(user, item, day, second + random.integers(60, 180, len(user)), INSTALL).rows(
+        np.flatnonzero(is_installed)
+    )
     return Events.joined(
         [searches.rows(np.flatnonzero(is_searched)), views, installs, *_after_install(people, installs, random)]
     )

@@ -1,4 +1,4 @@
-"""The demo logs' people: where they live, what they like and how that changes, how much they do, when they come and go."""
+"""The demo logs' people: where they live, what they like and how that changes, how much they do, for how long."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ ON_IMPULSE = 0.12  # the share of what somebody takes because everybody does
 
 _THERE_AT_FIRST = 0.7  # share of people; the others come later, evenly
 _LEAVING = 0.25
+_ALIKE = 0.5  # share of interests that lie near one that somebody has already
 _ACTIVITY_SPREAD = 0.9  # standard deviation of the logarithm of how much somebody takes
 
 
@@ -28,7 +29,7 @@ class People:
     departure: NDArray[np.int64]  # the first day on which they are gone
     n_tastes: int
 
-    def weights_on(self, rows: NDArray[np.int64], progress: NDArray[np.float32] | float) -> NDArray[np.float32]:
+    def weights_on(self, rows: NDArray[np.int64], progress: NDArray[np.float64] | float) -> NDArray[np.float32]:
         """Return (n, INTERESTS) weights that sum to 1, when `progress`, 0..1, of all days has passed."""
         passed = np.asarray(progress, np.float32).reshape(-1, 1)
         return self.at_first[rows] * (1 - passed) + self.in_the_end[rows] * passed
@@ -40,10 +41,9 @@ def make_people(world: World, n_users: int, n_days: int, taking: float, random: 
     tastes = np.empty((n_users, INTERESTS), np.int64)
     tastes[:, 0] = draw_from_rows(world.interest, country, random)
     for number in range(1, INTERESTS):
-        # Half of what somebody likes lies near what they like already.
         near = draw_from_rows(world.kinship, tastes[:, number - 1], random)
         tastes[:, number] = np.where(
-            random.random(n_users) < 0.5, near, draw_from_rows(world.interest, country, random)
+            random.random(n_users) < _ALIKE, near, draw_from_rows(world.interest, country, random)
         )
     n_late = random.random(n_users) >= _THERE_AT_FIRST
     arrival = np.where(n_late, random.integers(0, n_days, n_users), 0)
@@ -70,7 +70,7 @@ def draw_from_rows(
     # All rows behind one another in one ascending list: one search serves them all.
     behind_one_another = (ends + np.arange(len(ends))[:, None]).ravel()
     found = np.searchsorted(behind_one_another, rows + random.random(len(rows)), side="right")
-    return np.minimum(found - rows * ends.shape[1], ends.shape[1] - 1)
+    return np.asarray(np.minimum(found - rows * ends.shape[1], ends.shape[1] - 1))
 
 
 def _weights(n_users: int, random: np.random.Generator) -> NDArray[np.float32]:

@@ -66,7 +66,7 @@ class Truth:
     @cached_property
     def user_ids(self) -> list[str]:
         """The ids of all people, in row order."""
-        return user_ids(self.settings.seed, np.arange(self.settings.users)).tolist()
+        return list(user_ids(self.settings.seed, np.arange(self.settings.users)).to_pylist())
 
     @property
     def item_ids(self) -> list[str]:
@@ -114,7 +114,7 @@ class Truth:
 
 
 def user_ids(seed: int, rows: NDArray[np.int64]) -> Any:  # noqa: ANN401 - PyArrow has no types
-    """Return the ids of people as an Arrow array of text: their numbers, mixed so that nothing can be read from them."""
+    """Return the ids of people as an Arrow array of text: their numbers, mixed so that nothing shows in them."""
     return hexadecimal(mixed(rows.astype(np.uint64), seed), b"u-")
 
 

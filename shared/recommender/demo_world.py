@@ -53,7 +53,7 @@ class World:
     def probabilities_on(self, country: int, day: int) -> NDArray[np.float32]:
         """Return for each taste, and for the charts, the chance of each app: (tastes + 1, n_items), rows sum to 1."""
         weights = self.attraction * (self.success[country] * self.fortune[day])
-        return weights / weights.sum(axis=1, keepdims=True)
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def make_world(n_items: int, n_days: int, random: np.random.Generator) -> World:
