@@ -3,11 +3,12 @@
 The history is factorised by alternating least squares for implicit feedback (Y. Hu, Y. Koren, C. Volinsky,
 Collaborative Filtering for Implicit Feedback Datasets, 2008, https://doi.org/10.1109/ICDM.2008.22)::
 
-    confidence(user, item) = 1 + alpha * log(1 + weight)
+    confidence(user, item) = 1 + alpha * log(1 + weight) / (takers of the item / mean takers of an item) ** discount
     score(user, item, country) = user_factors . item_factors + trend * log(share of the country's takers, last days)
 
-The second term is what strangers are left with, whose factors are 0: for them this is popularity in their country. To
-everybody else it says what no factor can, because factors have no date: which of two fitting items is on its way up.
+Everybody has what is popular, so having it says less about a taste: the discount lets factors describe tastes rather
+than popularity. Popularity comes back by the second term, as that of the user's country and of the last days, of which
+factors know nothing. It is also what strangers are left with, whose factors are 0.
 """
 
 from collections.abc import Callable
@@ -37,6 +38,9 @@ class Settings:
     alpha: float = 20.0
     """How much more an interaction says than the lack of one."""
 
+    discount: float = 0.5
+    """How much less it says of a popular item: 0 not at all, 1 in proportion to its popularity."""
+
     regularization: float = 0.05
     """How much the factors are drawn towards 0: more where histories are short."""
 
@@ -64,7 +68,7 @@ Factorise = Callable[[csr_matrix, Settings, Progress], Factors]
 
 
 def implicit_factors(weights: csr_matrix, settings: Settings, progress: Progress) -> Factors:
-    """Factorise on this machine, given users x items of log weights; `progress` hears of each iteration.
+    """Factorise on this machine, given users x items of evidence; `progress` hears of each iteration.
 
     BLAS keeps to one thread: the library's own threads each multiply small matrices, for which more only wait.
     """
@@ -101,7 +105,9 @@ class Collaborative:
         """Count the trend, and factorise the history as it counts on its last day."""
         self._trend.fit(interactions)
         weights = interactions.weight_matrix(interactions.last_day, self.settings.half_life_days)
-        self.factors = self._factorise(_log(weights), self.settings, self._progress)
+        takers = np.asarray(interactions.taken.sum(axis=0), np.float32).ravel()
+        self._discounts = (np.maximum(takers, 1) / takers.mean()) ** -self.settings.discount
+        self.factors = self._factorise(self._evidence(weights), self.settings, self._progress)
         self._item_products = self.factors.items.T @ self.factors.items
 
     @property
@@ -119,8 +125,14 @@ class Collaborative:
 
     def scores_for(self, histories: csr_matrix, country: int, items: Numbers) -> Scores:
         """Return the same for histories that the model has not seen: one more step of least squares for each."""
-        factors = [self._factors_of(row) for row in _confidences(_log(histories), self.settings)]
+        factors = [self._factors_of(row) for row in _confidences(self._evidence(histories), self.settings)]
         return self._scores(np.stack(factors), country, items)
+
+    def _evidence(self, weights: csr_matrix) -> csr_matrix:
+        """Return what remains of weights once use is taken as its logarithm, and popular items are discounted."""
+        evidence = weights.copy()
+        evidence.data = (np.log1p(weights.data) * self._discounts[weights.indices]).astype(np.float32)
+        return evidence
 
     def _scores(self, users: NDArray[np.float32], country: int, items: Numbers) -> Scores:
         scores: Scores = users @ self.factors.items[items].T
@@ -136,13 +148,7 @@ class Collaborative:
         return solved
 
 
-def _log(weights: csr_matrix) -> csr_matrix:
-    logs = weights.copy()
-    np.log1p(logs.data, out=logs.data)
-    return logs
-
-
-def _confidences(log_weights: csr_matrix, settings: Settings) -> csr_matrix:
-    confidences = log_weights.copy()
+def _confidences(evidence: csr_matrix, settings: Settings) -> csr_matrix:
+    confidences = evidence.copy()
     confidences.data = (1 + settings.alpha * confidences.data).astype(np.float32)
     return confidences
