@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import logging
+from collections.abc import Callable
 from math import ceil
 from time import time
 
@@ -14,7 +15,7 @@ from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from step3_microservices.gateway.config import Config
+from step3_microservices.gateway.edge_settings import EdgeSettings
 from step3_microservices.gateway.problems import RateLimitedError, UnauthorizedError
 
 # Everything comes from here; pictures also from the page's own memory, where it draws and previews them.
@@ -36,8 +37,16 @@ _REDIS_TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 1}  # seconds;
 _log = logging.getLogger(__name__)
 
 
-def protect(app: Flask, config: Config) -> None:
-    """Put everything in this file before and after the app's requests, as far as the settings ask for it."""
+def asks_for_work() -> bool:
+    """Return whether this request costs a prediction; only those need a key and count against the limit."""
+    return request.method == "POST"
+
+
+def protect(app: Flask, config: EdgeSettings, is_limited: Callable[[], bool] = asks_for_work) -> None:
+    """Put everything in this file before and after the app's requests, as far as the settings ask for it.
+
+    `is_limited` says whether the request at hand needs a key, and counts against the limit.
+    """
     if config.trusted_proxies:
         count = config.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
@@ -48,16 +57,11 @@ def protect(app: Flask, config: Config) -> None:
             expose_headers=["Retry-After", "X-Picture-Digest", "X-Trace-Id"],
         )
     if config.rate_limit:
-        _limit_rate(app, config.rate_limit, config.rate_limit_storage)
+        _limit_rate(app, config.rate_limit, config.rate_limit_storage, is_limited)
     if config.api_keys_sha256:
-        _demand_key(app, config.api_keys_sha256)
+        _demand_key(app, config.api_keys_sha256, is_limited)
 
     _add_headers(app)
-
-
-def asks_for_work() -> bool:
-    """Return whether this request costs a prediction; only those need a key and count against the limit."""
-    return request.method == "POST"
 
 
 def presented_key() -> str:
@@ -74,17 +78,17 @@ def is_known(key: str, hashes: tuple[str, ...]) -> bool:
     return sum(hmac.compare_digest(digest, known) for known in hashes) > 0  # `any` would stop at the first
 
 
-def _demand_key(app: Flask, hashes: tuple[str, ...]) -> None:
+def _demand_key(app: Flask, hashes: tuple[str, ...], is_limited: Callable[[], bool]) -> None:
     @app.before_request
     def check_key() -> None:
-        if asks_for_work() and not is_known(presented_key(), hashes):
+        if is_limited() and not is_known(presented_key(), hashes):
             raise UnauthorizedError(
                 "This service asks for an API key, and none that it knows came with the request.",
                 "Send it as the header `Authorization: Bearer KEY`, or enter it on the page.",
             )
 
 
-def _limit_rate(app: Flask, rate: str, storage: str) -> None:
+def _limit_rate(app: Flask, rate: str, storage: str, is_limited: Callable[[], bool]) -> None:
     limit = parse(rate)
     limiter = MovingWindowRateLimiter(storage_from_string(storage, wrap_exceptions=True, **_REDIS_TIMEOUTS))
 
@@ -92,7 +96,7 @@ def _limit_rate(app: Flask, rate: str, storage: str) -> None:
     def check_rate() -> None:
         client = request.remote_addr or "unknown"
         try:
-            if not asks_for_work() or limiter.hit(limit, client):
+            if not is_limited() or limiter.hit(limit, client):
                 return
             wait_s = max(1, ceil(limiter.get_window_stats(limit, client).reset_time - time()))
         except StorageError as error:  # better to answer without counting than not at all

@@ -28,13 +28,15 @@ from step3_microservices.gateway.access import protect
 from step3_microservices.gateway.config import Config
 from step3_microservices.gateway.decoding import DecodingPlaces
 from step3_microservices.gateway.documentation import ClassifyQuery, describe, describe_pictures
+from step3_microservices.gateway.documentation_pages import SECURITY_SCHEMES
 from step3_microservices.gateway.feedback import feedback_api
 from step3_microservices.gateway.golden import GoldenPicture
 from step3_microservices.gateway.inference import Picture, RemoteModel, answer_of
 from step3_microservices.gateway.job_doors import jobs_api
-from step3_microservices.gateway.metrics import Metrics, count_requests
+from step3_microservices.gateway.metrics import Metrics
 from step3_microservices.gateway.page import page_blueprint
 from step3_microservices.gateway.problems import ModelChangedError, explain_errors, invalid_parameters, problem_of
+from step3_microservices.gateway.request_figures import count_requests
 from step3_microservices.gateway.request_log import log_requests
 from step3_microservices.gateway.request_spans import trace_requests
 from step3_microservices.gateway.status import gather
@@ -61,7 +63,7 @@ def create_app(config: Config, model: RemoteModel, jobs: JobStore, metrics_folde
     app = OpenAPI(
         __name__,
         info=documentation.INFO,
-        security_schemes=documentation.SECURITY_SCHEMES,
+        security_schemes=SECURITY_SCHEMES,
         doc_ui=False,
         validation_error_callback=invalid_parameters,
         validation_error_status=400,

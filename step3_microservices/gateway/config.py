@@ -3,23 +3,18 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from limits import parse_many
-from limits.storage import storage_from_string
 from pydantic import BeforeValidator, Field, FilePath
 from pydantic.dataclasses import dataclass
 
 from shared.classifier.images import MAX_BYTES, MAX_PIXELS
 from step3_microservices.drift import LONGEST_WINDOW_H
-from step3_microservices.settings import ConfigError, Count, RedisUrl, Seconds, read, split
+from step3_microservices.gateway.edge_settings import Origin, Sha256, Storage, check_edges
+from step3_microservices.settings import Count, DatabaseUrl, RedisUrl, Seconds, read, split
 
 _MEBIBYTE = 1024 * 1024
 
 Hours = Annotated[int, Field(ge=1, le=LONGEST_WINDOW_H)]
-Storage = Annotated[str, Field(pattern="^(memory|rediss?)://")]
-DatabaseUrl = Annotated[str, Field(pattern=r"^(sqlite:///.|postgresql(\+[a-z0-9]+)?://)")]
 HttpUrl = Annotated[str, Field(pattern="^https?://.")]
-Origin = Annotated[str, Field(pattern=r"^(\*|https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?)$")]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True)
@@ -69,21 +64,7 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what only a closer look shows to make no sense, alone or together."""
-        try:
-            (_,) = parse_many(self.rate_limit or "1/second")
-        except ValueError as error:
-            detail = f"RATE_LIMIT={self.rate_limit} cannot be understood as one limit."
-            raise ConfigError(detail, "Write it like 60/minute.") from error
-        try:
-            storage_from_string(self.rate_limit_storage)  # connects only when it is used
-        except Exception as error:  # each kind of storage has its own
-            detail = f"RATE_LIMIT_STORAGE={self.rate_limit_storage} cannot be used: {error}."
-            raise ConfigError(detail, "Write it like redis://host:port.") from error
-        if self.rate_limit and self.web_processes > 1 and self.rate_limit_storage.startswith("memory:"):
-            raise ConfigError(
-                "Several web processes cannot count a client's requests in a memory that they do not share.",
-                "Set RATE_LIMIT_STORAGE to redis://host:port, or WEB_PROCESSES to 1.",
-            )
+        check_edges(self)
 
 
 def read_config(environment: Mapping[str, str]) -> Config:

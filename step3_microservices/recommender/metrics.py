@@ -1,0 +1,75 @@
+"""What this service counts, for Prometheus; with several web processes each figure is the sum over all of them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flask import Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from shared.recommender.fallback import Recommended
+from shared.recommender.manifest import Manifest
+from step3_microservices.gateway.request_figures import RequestFigures
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1)
+
+
+class Metrics(RequestFigures):
+    """The figures of one app. Each gets a registry of its own, so that a test may make several apps."""
+
+    def __init__(self, manifest: Callable[[], Manifest | None], folder: Path | None) -> None:
+        """Begin with nothing counted; `manifest` returns that of the model that is served, if there is one."""
+        super().__init__(folder, seconds=_SECONDS)
+        self._of_this_process = CollectorRegistry()  # the model, which is the same in every one, and told once
+        self._of_this_process.register(ModelFigures(manifest))
+        self.lists = Counter("recommender_lists", "Lists answered, by arm", ["arm"], registry=self.registry)
+        self.items = Counter(
+            "recommender_items", "Items recommended, by why they were", ["reason"], registry=self.registry
+        )
+        self.reloads = Counter(
+            "recommender_reloads", "Versions found, by what became of them", ["outcome"], registry=self.registry
+        )
+        self.lookups = Histogram(
+            "recommender_lookup_seconds",
+            "To find the items of one list",
+            buckets=(5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2),
+            registry=self.registry,
+        )
+
+    def observe(self, arm: str, recommended: Iterable[Recommended], seconds: float) -> None:
+        """Count one list."""
+        self.lists.labels(arm).inc()
+        self.lookups.observe(seconds)
+        for one in recommended:
+            self.items.labels(one.reason).inc()
+
+    def export(self) -> Response:
+        """Return all figures in Prometheus's text format."""
+        figures = generate_latest(self.of_all_processes()) + generate_latest(self._of_this_process)
+        return Response(figures, content_type=CONTENT_TYPE_LATEST)
+
+
+class ModelFigures(Collector):
+    """Which model is served, and how old it is."""
+
+    def __init__(self, manifest: Callable[[], Manifest | None]) -> None:
+        """Ask `manifest` for it whenever somebody wants to know."""
+        self._manifest = manifest
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield its figures; none where there is no model."""
+        manifest = self._manifest()
+        if manifest is None:
+            return
+        version = GaugeMetricFamily("recommender_model_info", "Which model is served", labels=["version"])
+        version.add_metric([manifest.version], 1)
+        yield version
+        yield GaugeMetricFamily("recommender_model_age_seconds", "Since it was written", value=age_s(manifest))
+        yield GaugeMetricFamily("recommender_model_users", "Users with lists of their own", value=manifest.users)
+
+
+def age_s(manifest: Manifest) -> int:
+    """Return how many seconds ago the artifact was written."""
+    return max(0, int((datetime.now(UTC) - manifest.created_at).total_seconds()))

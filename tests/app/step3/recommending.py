@@ -1,0 +1,24 @@
+"""The recommender as its users run it: gunicorn in processes of its own, around a store of artifacts."""
+
+from pathlib import Path
+
+from step3_microservices.recommender.artifact_stores import ArtifactStore
+from tests.app.serving import serving
+from tests.model.recommended import written
+
+RECOMMENDER = "step3_microservices.recommender.serve"
+NO_REDIS = "redis://127.0.0.1:9/0"
+QUICK = {"RELOAD_INTERVAL_S": "0.1", "REDIS_URL": NO_REDIS}
+
+
+def published(source: Path, **contents) -> str:
+    """Write a version and point to it; return its name."""
+    version = written(source, **contents).version
+    ArtifactStore(str(source)).set_current(version)
+    return version
+
+
+def recommending(folder: Path, source: Path, *, until_ready: bool = True, **settings: str):
+    """Run the service until it is ready, with these settings; Redis is not there, and need not be."""
+    environment = QUICK | {"ARTIFACTS": str(source), "CONTROL_SHARE": "0"} | settings
+    return serving(RECOMMENDER, folder, until_ready=until_ready, **environment)
