@@ -13,6 +13,8 @@ ON_IMPULSE = 0.12  # the share of what somebody takes because everybody does
 _THERE_AT_FIRST = 0.7  # share of people; the others come later, evenly
 _LEAVING = 0.25
 _ALIKE = 0.5  # share of interests that lie near one that somebody has already
+_EVENNESS = 0.5  # the smaller, the more one interest outweighs somebody's others
+_LASTING = np.float32(0.75)  # share of what somebody likes that is the same in the end
 _ACTIVITY_SPREAD = 0.9  # standard deviation of the logarithm of how much somebody takes
 
 
@@ -48,12 +50,13 @@ def make_people(world: World, n_users: int, n_days: int, taking: float, random: 
     n_late = random.random(n_users) >= _THERE_AT_FIRST
     arrival = np.where(n_late, random.integers(0, n_days, n_users), 0)
     stay = np.where(random.random(n_users) < _LEAVING, random.integers(1, n_days + 1, n_users), n_days)
+    at_first = _weights(n_users, random)
     activity = random.lognormal(-(_ACTIVITY_SPREAD**2) / 2, _ACTIVITY_SPREAD, n_users)
     return People(
         country=country,
         tastes=tastes,
-        at_first=_weights(n_users, random),
-        in_the_end=_weights(n_users, random),
+        at_first=at_first,
+        in_the_end=_LASTING * at_first + (1 - _LASTING) * _weights(n_users, random),
         taking=(taking * activity).astype(np.float32),
         arrival=arrival,
         departure=np.minimum(arrival + stay, n_days),
@@ -74,5 +77,5 @@ def draw_from_rows(
 
 
 def _weights(n_users: int, random: np.random.Generator) -> NDArray[np.float32]:
-    drawn = random.standard_gamma(0.8, size=(n_users, INTERESTS), dtype=np.float32) + np.float32(1e-6)
+    drawn = random.standard_gamma(_EVENNESS, size=(n_users, INTERESTS), dtype=np.float32) + np.float32(1e-6)
     return np.asarray(drawn / drawn.sum(axis=1, keepdims=True), np.float32)

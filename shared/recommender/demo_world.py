@@ -22,16 +22,16 @@ COUNTRIES = {
     "CH": (0.5, "europe"), "PT": (0.4, "europe"), "GR": (0.3, "europe"), "NZ": (0.3, "english"), "UY": (0.1, "latin"),
 }  # fmt: skip
 
-_TASTES_OF_A_CATEGORY = 4
+_TASTES_OF_A_CATEGORY = 2
 _DIMENSIONS = 16
-_ZIPF_EXPONENT = 0.8
-_NEARNESS = (
-    7.0  # by how much, as an exponent, an app on a taste's spot is preferred to one that has nothing to do with it
-)
-_APP_NOISE = 0.6
-_WORLDWIDE, _REGIONAL = 0.45, 0.3  # the rest is made for one country alone
+_ZIPF_EXPONENT = 0.85
+_NEARNESS = 14.0  # as an exponent: by how much an app on a taste's very spot is preferred to one far from it
+_APP_NOISE = 0.4
+_WORLDWIDE, _REGIONAL = 0.5, 0.3  # the rest is made for one country alone
+_SUCCESS = 0.7  # the smaller, the more an app does well in one country and badly in the next
+_INTEREST = 1.0  # the smaller, the more countries differ in what they like
 _NEW_APPS = 0.12  # share of apps that appear while the logs are written
-_WEEKLY_CHANGE = 0.3  # of an app's fortune, as the standard deviation of its logarithm
+_WEEKLY_CHANGE = 0.2  # of an app's fortune, as the standard deviation of its logarithm
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def make_world(n_items: int, n_days: int, random: np.random.Generator) -> World:
         success=_success(n_items, shares, random),
         fortune=_fortune(released, n_days, random),
         kinship=_rows_to_one(np.exp(3 * tastes @ tastes.T) * (1 - np.eye(len(tastes)))),
-        interest=_rows_to_one(random.gamma(2.0, size=(len(COUNTRIES), len(tastes)))),
+        interest=_rows_to_one(random.gamma(_INTEREST, size=(len(COUNTRIES), len(tastes)))),
     )
 
 
@@ -91,7 +91,7 @@ def _success(n_items: int, shares: NDArray[np.float64], random: np.random.Genera
     is_offered = (
         is_home | (reach < _WORLDWIDE) | ((reach < _WORLDWIDE + _REGIONAL) & (regions[:, None] == regions[makers]))
     )
-    return np.where(is_offered, random.beta(1.2, 1.2, size=is_offered.shape), 0).astype(np.float32)
+    return np.where(is_offered, random.beta(_SUCCESS, _SUCCESS, size=is_offered.shape), 0).astype(np.float32)
 
 
 def _fortune(released: NDArray[np.int64], n_days: int, random: np.random.Generator) -> NDArray[np.float32]:

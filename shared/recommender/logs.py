@@ -9,13 +9,12 @@ A part is written under another name first: a folder that holds one such is stil
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Literal
 
 from shared.errors import ExpectedError
+from shared.recommender.files import Entry, Files
 
 Format = Literal["parquet", "jsonl"]
 
@@ -27,7 +26,7 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 _DAY = re.compile(r"day=(\d{4}-\d{2}-\d{2})")
 _PART = re.compile(r"part-[\w.-]*\.(parquet|jsonl)")
-_UNFINISHED = re.compile(r".*\.(part|tmp|inprogress|crc)|_temporary.*|\..*")
+_UNFINISHED = re.compile(r".*\.(part|tmp|inprogress)|_temporary.*")
 
 
 class LogsError(ExpectedError):
@@ -43,6 +42,7 @@ class Day:
     day: date
     folder: str
     format: Format
+    size: int  # of all parts, in bytes
 
     @property
     def pattern(self) -> str:
@@ -55,40 +55,47 @@ def day_name(day: date) -> str:
     return f"day={day.isoformat()}"
 
 
-def find_days(folder: Path) -> list[Day]:
+def find_days(files: Files, folder: str) -> list[Day]:
     """Return the days of a folder of logs, in order; raise LogsError where there are none, or a day is unfinished."""
-    if not folder.is_dir():
+    entries = files.entries(folder)
+    if entries is None:
         raise LogsError(f"There is no folder {folder}.", "Check the path.")
-    days = [_read_day(path, day) for path, day in day_folders(folder)]
+    days = [
+        _read_day(files, f"{folder}/{entry.name}", entry.name) for entry in entries if entry.name.startswith("day=")
+    ]
     if not days:
         raise LogsError(f"{folder} holds no logs.", f"Logs lie in folders such as {day_name(date(2026, 9, 1))}.")
     return days
 
 
-def day_folders(folder: Path) -> Iterator[tuple[Path, date]]:
-    """Yield the folders that are named after a day, in order, each with its day; raise LogsError for no such date."""
-    for path in sorted(folder.glob("day=*")):
-        match = _DAY.fullmatch(path.name)
-        try:
-            day = date.fromisoformat(match[1]) if match else None
-        except ValueError:
-            day = None
-        if day is None:
-            raise LogsError(f"{path} names no day.", f"A day's folder is named like {day_name(date(2026, 9, 1))}.")
-        yield path, day
+def day_of(name: str) -> date | None:
+    """Return the day that a folder is named after, if it is."""
+    match = _DAY.fullmatch(name)
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None
 
 
-def _read_day(path: Path, day: date) -> Day:
-    names = sorted(entry.name for entry in path.iterdir())
-    unfinished = [name for name in names if _UNFINISHED.fullmatch(name)]
+def _read_day(files: Files, folder: str, name: str) -> Day:
+    day = day_of(name)
+    if day is None:
+        raise LogsError(f"{folder} names no day.", f"A day's folder is named like {day_name(date(2026, 9, 1))}.")
+    entries = files.entries(folder) or []
+    unfinished = [entry.name for entry in entries if _UNFINISHED.fullmatch(entry.name)]
     if unfinished:
-        raise LogsError(f"{path} is still being written: it holds {unfinished[0]}.", "Wait until it is complete.")
-    formats = {match[1] for name in names if (match := _PART.fullmatch(name))}
-    if not formats:
-        raise LogsError(f"{path} holds no part-*.parquet or part-*.jsonl.", "Remove the folder, or write it again.")
-    if len(formats) > 1:
-        raise LogsError(f"{path} holds both .parquet and .jsonl.", "Keep one: the rows would count twice.")
-    empty = [name for name in names if _PART.fullmatch(name) and not (path / name).stat().st_size]
+        raise LogsError(f"{folder} is still being written: it holds {unfinished[0]}.", "Wait until it is complete.")
+    parts = {entry: match[1] for entry in entries if (match := _PART.fullmatch(entry.name))}
+    return Day(day, folder, _format_of(folder, parts), sum(part.size for part in parts))
+
+
+def _format_of(folder: str, parts: dict[Entry, str]) -> Format:
+    """Return what all parts of a day are written as; raise LogsError where they cannot be read as one."""
+    if not parts:
+        raise LogsError(f"{folder} holds no part-*.parquet or part-*.jsonl.", "Remove the folder, or write it again.")
+    if len({*parts.values()}) > 1:
+        raise LogsError(f"{folder} holds both .parquet and .jsonl.", "Keep one: the rows would count twice.")
+    empty = [part.name for part in parts if not part.size]
     if empty:
-        raise LogsError(f"{path / empty[0]} is empty, as after a broken copy.", "Copy or write it again.")
-    return Day(day, str(path), "parquet" if "parquet" in formats else "jsonl")
+        raise LogsError(f"{folder}/{empty[0]} is empty, as after a broken copy.", "Copy or write it again.")
+    return "parquet" if "parquet" in parts.values() else "jsonl"
