@@ -51,7 +51,11 @@ def _country_never_leaks(batches: list[Batch], countries: Numbers, interactions:
 
 
 def _more_use_never_lowers(model: Learner, users: Numbers, interactions: Interactions) -> Finding:
-    """Ask what a user's score of something they have would be, had they used it more."""
+    """Ask what a user's score of something they have would be, had they used it more.
+
+    What counts is what the history adds to a stranger's score: more use draws that to 1, also where it was above.
+    """
+    nothing = csr_matrix((1, len(interactions.item_ids)), dtype=np.float32)
     weights = interactions.weight_matrix(interactions.last_day)
     lowered = 0.0
     for user in users:
@@ -59,8 +63,8 @@ def _more_use_never_lowers(model: Learner, users: Numbers, interactions: Interac
         more = history.copy()
         more.data[0] *= _MORE
         item, country = history.indices[:1], int(interactions.user_countries[user])
-        before, after = (float(model.scores_for(one, country, item)[0, 0]) for one in (history, more))
-        lowered = max(lowered, before - after)
+        without, before, after = (float(model.scores_for(one, country, item)[0, 0]) for one in (nothing, history, more))
+        lowered = max(lowered, min(before - without, 1) - (after - without))
     return Finding("more of what I use does not lower it", lowered <= _ROUNDING, f"lowered by {lowered:.2g} at most")
 
 
