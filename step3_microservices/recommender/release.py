@@ -13,6 +13,7 @@ from shared.recommender.interactions import NO_COUNTRY, Interactions
 from shared.recommender.list_writing import NO_ITEM, Batch
 from shared.recommender.manifest import Manifest
 from shared.recommender.ranking import Learner, best, top_lists
+from step3_microservices.recommender.artifact_stores import ArtifactStore
 from step3_microservices.recommender.report import Report
 
 _STRANGERS_LENGTH = 100  # longer than other lists, so that what somebody has already may be left out
@@ -52,8 +53,9 @@ class Release:
 
 
 def publish(folder: Path, artifacts: str) -> None:
-    """Copy a version to where artifacts are kept, and let it be the one that is served."""
-    ...
+    """Copy a version to where artifacts are kept, and let it be the one that is served. Raises ArtifactError."""
+    store = ArtifactStore(artifacts)
+    store.set_current(store.publish(folder).version)
 
 
 def _strangers_list(model: Learner, country: int) -> list[int]:
