@@ -8,11 +8,13 @@ import os
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, jsonify
+from flask_openapi3.models.schema import Schema
 from flask_openapi3.openapi import OpenAPI
 from gunicorn.app.base import BaseApplication
+from pydantic import TypeAdapter
 
+from shared.json_forms import ProblemJson
 from step3_microservices.gateway.access import SECURITY_HEADERS
-from step3_microservices.gateway.documentation import SECURITY_SCHEMES, components
 from step3_microservices.gateway.problems import explain_errors, invalid_parameters
 from step3_microservices.gateway.request_log import log_requests
 from step3_microservices.recommender.analytics import analytics_api, analytics_page
@@ -27,7 +29,7 @@ from step3_microservices.redis_client import connect
 def create_app(redis_url: str, database: str, *, max_events: int = 200_000) -> OpenAPI:
     app = OpenAPI(
         __name__,
-        security_schemes=SECURITY_SCHEMES,
+        security_schemes={"api_key": {"type": "http", "scheme": "bearer"}},
         doc_ui=False,
         validation_error_callback=invalid_parameters,
         validation_error_status=400,
@@ -54,7 +56,7 @@ def create_app(redis_url: str, database: str, *, max_events: int = 200_000) -> O
 def documentation(app: OpenAPI) -> Blueprint:
     pages = Blueprint("documentation", __name__)
 
-    app.components_schemas.update({name: schema for name, schema in components().items() if name == "ProblemJson"})
+    app.components_schemas["ProblemJson"] = Schema(**TypeAdapter(ProblemJson).json_schema())
 
     @pages.get("/docs/problems")
     def problem_types() -> str:

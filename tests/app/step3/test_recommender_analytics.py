@@ -252,32 +252,10 @@ def service(tmp_path_factory):
         yield served
 
 
-COUNTRIES = [
-    "AT",
-    "BE",
-    "BR",
-    "CH",
-    "CZ",
-    "DE",
-    "DK",
-    "ES",
-    "FI",
-    "FR",
-    "GB",
-    "GR",
-    "HU",
-    "IE",
-    "IN",
-    "IT",
-    "JP",
-    "NL",
-    "NO",
-    "PL",
-    "PT",
-    "RO",
-    "SE",
-    "US",
-]
+COUNTRIES = (
+    *("AT", "BE", "BR", "CH", "CZ", "DE", "DK", "ES", "FI", "FR", "GB", "GR"),
+    *("HU", "IE", "IN", "IT", "JP", "NL", "NO", "PL", "PT", "RO", "SE", "US"),
+)
 
 
 def test_the_door_tells_what_the_page_shows(service):
