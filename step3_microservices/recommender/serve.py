@@ -1,10 +1,12 @@
 """Serve the app with gunicorn: `python -m step3_microservices.recommender.serve`, settings as `config.py` has them."""
 
+import gc
 import os
 import shutil
 import socket
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 from flask import Flask
@@ -14,8 +16,8 @@ from gunicorn.glogging import Logger
 
 from shared.errors import ExpectedError
 from step3_microservices.allocator import set_allocator
-from step3_microservices.gateway.connections import DeadlineWorker
 from step3_microservices.recommender.config import Config, read_config
+from step3_microservices.recommender.connections import SharingWorker
 from step3_microservices.settings import ConfigError
 
 LOGGING = {
@@ -43,7 +45,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "bind": _address(self.service),
             "forwarded_allow_ips": "",  # proxies are trusted by a setting of ours
             "workers": self.service.web_processes,
-            "worker_class": DeadlineWorker,
+            "worker_class": SharingWorker,
             "threads": self.service.threads,
             "graceful_timeout": self.service.shutdown_timeout_s,
             "limit_request_line": 8190,  # bytes; RFC 9110 wants room for addresses of at least 8000
@@ -59,10 +61,9 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
     def load(self) -> Flask:
         """Return the app; called once in each web process."""
-        from step3_microservices.recommender.app import create_app  # noqa: PLC0415 - Prometheus counts per process once it is imported
-        from step3_microservices.recommender.artifact_stores import ArtifactStore  # noqa: PLC0415 - with the rest
+        from step3_microservices.recommender.app import create_app  # noqa: PLC0415 - see `_import_once`
+        from step3_microservices.recommender.artifact_stores import ArtifactStore  # noqa: PLC0415
 
-        set_allocator()
         return create_app(self.service, ArtifactStore(self.service.artifacts), self.metrics_folder)
 
 
@@ -73,7 +74,7 @@ class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         """Leave it to the app."""
 
 
-def _forget_process(_server: object, worker: DeadlineWorker) -> None:
+def _forget_process(_server: object, worker: SharingWorker) -> None:
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - see `load`
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
@@ -89,6 +90,7 @@ def main() -> int:
         return 2
     metrics_folder = Path(tempfile.mkdtemp(prefix="metrics-"))
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
+    _import_once()
     print(f"Serving on http://{_address(config)}.", file=sys.stderr)  # noqa: T201
     parent = os.getpid()
     try:
@@ -99,6 +101,16 @@ def main() -> int:
         if os.getpid() == parent:
             shutil.rmtree(metrics_folder, ignore_errors=True)
     return 0
+
+
+def _import_once() -> None:
+    """Import what web processes run before there are any, so that they share the memory it takes.
+
+    Not with this module: Prometheus counts per process only where it finds its folder as it is imported.
+    """
+    set_allocator()
+    import_module("step3_microservices.recommender.app")
+    gc.freeze()  # a collection would write into every object, and so copy all of them
 
 
 def _address(config: Config) -> str:
