@@ -27,6 +27,7 @@ class Config:
     experiment: Annotated[str, Field(min_length=1)] = "collaborative-lists"  # another name draws the arms anew
     control_share: Annotated[float, Field(ge=0, le=1)] = 0.5
 
+    max_events: Count = 200_000  # that may wait for the database, each some 300 bytes of Redis
     analytics_database: DatabaseUrl = "sqlite:///.data/analytics.sqlite"  # or postgresql://user:password@host/name
 
     host: str = "127.0.0.1"
