@@ -134,7 +134,10 @@ def test_it_asks_for_what_fits_this_browser(visit, mood):
 
 def test_nothing_is_read_as_html(visit, mood):
     attack = "<img src=x onerror=alert(1)><b>bold</b>"
-    mood.items = [("app-1", attack, attack, attack), ('"><script>alert(1)</script>', "Second", "", "javascript:alert(1)")]
+    mood.items = [
+        ("app-1", attack, attack, attack),
+        ('"><script>alert(1)</script>', "Second", "", "javascript:alert(1)"),
+    ]
     page = visit(viewport=WIDE)
 
     expect(titles(page)).to_have_text([attack, "Second"])
