@@ -17,6 +17,7 @@ from step3_microservices.gateway.documentation_pages import SECURITY_SCHEMES
 from step3_microservices.gateway.problems import NotReadyError, explain_errors, invalid_parameters
 from step3_microservices.gateway.request_figures import count_requests
 from step3_microservices.gateway.request_log import log_requests
+from step3_microservices.gateway.request_spans import trace_requests
 from step3_microservices.recommender import documentation
 from step3_microservices.recommender.analytics import analytics_api, analytics_page
 from step3_microservices.recommender.analytics_figures import Analytics
@@ -62,6 +63,7 @@ def create_app(config: Config, store: ArtifactStore, metrics_folder: Path | None
     service = Service(served, Recommender(experiment, config.blocked_items, metrics), metrics)
 
     log_requests(app)
+    trace_requests(app)
     count_requests(app, metrics)
     explain_errors(app)
     protect(app, config, is_limited)

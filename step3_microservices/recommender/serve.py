@@ -19,6 +19,7 @@ from step3_microservices.allocator import set_allocator
 from step3_microservices.recommender.config import Config, read_config
 from step3_microservices.recommender.connections import SharingWorker
 from step3_microservices.settings import ConfigError
+from step3_microservices.spans import export_spans
 
 LOGGING = {
     "version": 1,
@@ -64,6 +65,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         from step3_microservices.recommender.app import create_app  # noqa: PLC0415 - see `_import_once`
         from step3_microservices.recommender.artifact_stores import ArtifactStore  # noqa: PLC0415
 
+        export_spans("recommender", self.service.otlp_endpoint)
         return create_app(self.service, ArtifactStore(self.service.artifacts), self.metrics_folder)
 
 

@@ -1,7 +1,7 @@
 """Requests at a steady rate over connections that are kept, by one thread that costs little of the shared processors.
 
 A time runs from the moment when a request was due, not from when it could be sent: whoever waits because others wait is
-counted as waiting.
+counted as waiting. So is, with the time until then, who still waits when the time is over twice.
 """
 
 import json
@@ -48,8 +48,8 @@ def ask(address: str, paths: Sequence[str], rate: float, seconds: float, clients
     connections = [Connection(host, port) for _ in range(clients)]
     idle, busy, times = deque(connections), set(), []
     started, sent, wanted = perf_counter(), 0, int(rate * seconds)
-    while len(times) < wanted:
-        now = perf_counter()
+    now = started
+    while len(times) < wanted and (now := perf_counter()) < started + 2 * seconds:
         while idle and sent < wanted and started + sent / rate <= now:
             connection = idle.popleft()
             connection.send(requests[sent % len(requests)], started + sent / rate)
@@ -65,6 +65,8 @@ def ask(address: str, paths: Sequence[str], rate: float, seconds: float, clients
             times.append(perf_counter() - connection.due)
             busy.remove(connection)
             idle.append(connection)
+    times += [now - connection.due for connection in busy]
+    times += [now - started - number / rate for number in range(sent, wanted)]
     for connection in connections:
         connection.socket.close()
     return times
