@@ -129,3 +129,21 @@ def test_days_are_cut_out_under_the_same_numbers():
     assert rows.before(second).users.tolist() == [0]
     assert rows.since(second).users.tolist() == [1, 2]
     assert rows.since(second).user_ids == rows.user_ids
+
+
+def test_an_unknown_country_is_none_and_what_was_only_shown_is_not_taken(tmp_path):
+    write_day(tmp_path, "2026-09-01", [("ann", "DE", "radio", 1.0), ("ben", "ZZ", "maps", 1.0)])
+    write_day(tmp_path, "2026-09-02", [("ann", "ZZ", "chess", 1.0), ("ben", "DE", "chess", 0.0)])
+
+    read = read_interactions(tmp_path, ITEMS)
+
+    homes = [read.country_codes[home] if home != NO_COUNTRY else None for home in read.user_countries]
+    assert dict(zip(read.user_ids, homes, strict=True)) == {"ann": "DE", "ben": None}
+    assert read.taken.sum() == 3
+    assert [ITEMS[item] for item in np.flatnonzero(read.available.any(axis=0))] == ["radio"]
+
+
+def test_what_cleaning_wrote_may_be_named_as_a_whole(tmp_path):
+    write_day(tmp_path / "interactions", "2026-09-01", [("ann", "DE", "radio", 1.0)])
+
+    assert len(read_interactions(tmp_path, ITEMS)) == 1
