@@ -93,22 +93,25 @@ class Interactions:
 
     @cached_property
     def user_countries(self) -> NDArray[np.int32]:
-        """The country of each user's newest row that has one, NO_COUNTRY where none has."""
-        last = np.full(len(self.user_ids), NO_COUNTRY, np.int32)
-        placed = self.placed
-        order = np.argsort(placed.days, kind="stable")
-        last[placed.users[order]] = placed.countries[order]  # of several values for one place NumPy keeps the last
-        return last
+        """Where each user is at home: the country of most of their rows; NO_COUNTRY where none of them has any."""
+        homes = np.full(len(self.user_ids), NO_COUNTRY, np.int32)
+        placed, n_countries = self.placed, len(self.country_codes)
+        keys, rows = np.unique(placed.users.astype(np.int64) * n_countries + placed.countries, return_counts=True)
+        order = np.argsort(rows, kind="stable")
+        homes[keys[order] // n_countries] = keys[order] % n_countries  # of several values for one place the last stays
+        return homes
 
     @cached_property
     def available(self) -> NDArray[np.bool_]:
-        """Countries x items: whether anybody ever took the item there.
+        """Countries x items: whether anybody who is at home there ever took the item there.
 
-        Nobody hands over each country's catalogue, so this stands for it. An item without a taker in a country cannot
-        be told from one that must not be shown there, and showing too little is the safer mistake.
+        Nobody hands over each country's catalogue, so this stands for it. Travellers do not count: what they take comes
+        from their own country's catalogue. An item without a taker in a country cannot be told from one that must not
+        be shown there, and showing too little is the safer mistake.
         """
+        at_home = self.placed.where(self.placed.countries == self.user_countries[self.placed.users])
         seen = np.zeros((len(self.country_codes), len(self.item_ids)), np.bool_)
-        seen[self.placed.countries, self.placed.items] = True
+        seen[at_home.countries, at_home.items] = True
         return seen
 
     @cached_property

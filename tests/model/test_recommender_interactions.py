@@ -110,16 +110,18 @@ def test_weights_of_the_same_item_add_up_and_halve_with_age():
     assert rows.weight_matrix(rows.last_day, half_life_days=10).dtype == np.float32
 
 
-def test_somebody_lives_where_they_were_last():
+def test_somebody_is_at_home_where_most_of_their_rows_are():
     rows = interactions([(0, 0, 0, 3, 1), (0, 1, 1, 5, 1), (0, 2, 0, 4, 1)], n_users=2)
 
-    assert rows.user_countries.tolist() == [1, NO_COUNTRY]
+    assert rows.user_countries.tolist() == [0, NO_COUNTRY]
 
 
-def test_an_item_is_available_where_somebody_took_it():
+def test_an_item_is_available_where_somebody_who_is_at_home_there_took_it():
     rows = interactions([(0, 0, 0, 0, 1), (1, 1, 1, 0, 1), (1, 0, 1, 1, 1)], n_items=3)
+    with_a_traveller = interactions([(0, 0, 0, 0, 1), (0, 1, 0, 1, 1), (0, 2, 1, 2, 1), (1, 1, 1, 0, 1)])
 
     assert rows.available.tolist() == [[True, False, False], [True, True, False]]
+    assert with_a_traveller.available.tolist() == [[True, True, False], [False, True, False]]
 
 
 def test_days_are_cut_out_under_the_same_numbers():
