@@ -25,7 +25,7 @@ from shared.recommender.interactions import HALF_LIFE_DAYS, Interactions, Number
 from shared.recommender.popularity import recent_popularity
 from shared.recommender.ranking import Scores
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Settings:
     half_life_days: float = HALF_LIFE_DAYS
     """After how many days an interaction counts half."""
 
-    trend: float = 0.05
+    trend: float = 0.08
     """How much the country's last days count, next to factors whose product is about 1 for what a user takes."""
 
     seed: int = 1

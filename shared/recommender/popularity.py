@@ -86,7 +86,7 @@ def recent_popularity(last_days: int = RECENT_DAYS) -> Popularity:
 
 def _widespread(interactions: Interactions) -> Numbers:
     """Return the items that are available to nearly all users, or where those are few, to the most."""
-    users = np.bincount(interactions.countries, minlength=len(interactions.country_codes))
+    users = np.bincount(interactions.placed.countries, minlength=len(interactions.country_codes))
     reach = users / users.sum() @ interactions.available
     least = min(_NEARLY_ALL, np.sort(reach)[-LIST_LENGTH:][0])
     return np.flatnonzero((reach >= least) & (reach > 0))
@@ -94,6 +94,7 @@ def _widespread(interactions: Interactions) -> Numbers:
 
 def _takers_by_country(rows: Interactions) -> NDArray[Any]:
     """Return countries x items: how many users took it there."""
+    rows = rows.placed
     countries, items = len(rows.country_codes), len(rows.item_ids)
     places = (rows.countries.astype(np.int64) * items + rows.items) * len(rows.user_ids) + rows.users
     each_once = np.unique(places) // len(rows.user_ids)
