@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 
 _FIRST, _SECOND = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 
@@ -45,4 +46,6 @@ def limited(limit: int) -> Iterator[MemoryGroup | None]:
     try:
         yield group
     finally:
+        while (folder / "cgroup.procs").read_text():  # they have been asked to end
+            sleep(0.1)
         folder.rmdir()
