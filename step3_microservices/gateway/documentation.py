@@ -23,6 +23,7 @@ from step3_microservices.gateway.documentation_pages import (
 )
 from step3_microservices.gateway.feedback_forms import FeedbackJson
 from step3_microservices.gateway.problems import STATUSES
+from step3_microservices.gateway.recommender_doors import RECOMMENDER_PROBLEMS
 from step3_microservices.gateway.status import StatusJson
 
 INFO = Info(
@@ -184,4 +185,4 @@ _OPERATIONS: dict[str, dict[str, Any]] = {
 def documentation_blueprint(app: OpenAPI) -> Blueprint:
     """Return the pages: the OpenAPI document, Swagger UI on it, and the problem types in words."""
     forms = (AnswerJson, FeedbackJson, JobJson, ProblemJson, ResultsJson, StatusJson)
-    return documentation_pages(app, forms, STATUSES)
+    return documentation_pages(app, forms, (*STATUSES, *RECOMMENDER_PROBLEMS))

@@ -88,12 +88,6 @@ class ModelChangedError(NotReadyError):
     """The model was replaced by one that wants another input; asked again, the new one answers."""
 
 
-class RecommenderUnavailableError(RetryLaterError):
-    """The recommender does not answer; the classifier does."""
-
-    code = "recommender_unavailable"
-
-
 class ModelBrokenError(ExpectedError):
     """The model failed on this picture."""
 
@@ -154,7 +148,6 @@ STATUSES: dict[type[ExpectedError], HTTPStatus] = {
     QueueFullError: HTTPStatus.TOO_MANY_REQUESTS,
     ModelBrokenError: HTTPStatus.INTERNAL_SERVER_ERROR,
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
-    RecommenderUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceededError: HTTPStatus.GATEWAY_TIMEOUT,
 }
 

@@ -15,7 +15,9 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from werkzeug.exceptions import NotFound
 
 from step3_microservices.gateway.config import Config
-from step3_microservices.gateway.problems import RecommenderUnavailableError, RequestError
+from step3_microservices.gateway.problems import NotReadyError, RequestError
+from step3_microservices.recommender.event_forms import EventError
+from step3_microservices.recommender.event_stream import EventsFullError
 from step3_microservices.spans import span, traceparent_here
 
 _ANALYTICS_PATIENCE = 10  # times as long as for a slot: the figures are made of all events
@@ -29,6 +31,16 @@ _NOT_TO_CLIENT = {
     *("upgrade", "content-length", "date", "server", "x-trace-id"),
     *("access-control-allow-origin", "access-control-expose-headers"),
 }
+
+
+class RecommenderUnavailableError(NotReadyError):
+    """The recommender does not answer; the classifier does."""
+
+    code = "recommender_unavailable"
+
+
+# What only these doors answer.
+RECOMMENDER_PROBLEMS = (RecommenderUnavailableError, EventError, EventsFullError)
 
 
 class Recommender:

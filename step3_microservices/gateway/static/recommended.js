@@ -6,7 +6,9 @@ import { loadSlot, wantedSize } from "./slot.js";
 const element = document.getElementById("recommended");
 const fill = () => loadSlot(element, { apiKey: () => document.getElementById("api_key")?.value.trim() ?? null });
 
-element.addEventListener("slot:open", ({ detail }) => say(`${detail.title} is an app of the demo: there is nothing to open.`));
+element.addEventListener("slot:open", ({ detail }) => {
+  say(`${detail.title} is an app of the demo: there is nothing to open.`);
+});
 addEventListener("resize", () => {
   if (element.dataset.slot && element.dataset.slot !== wantedSize(element)) fill(); // such as a phone that was turned
 });

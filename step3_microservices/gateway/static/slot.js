@@ -1,7 +1,7 @@
 // A slot in one of the usual ad sizes: shows what is recommended, and tells what becomes of it.
 //
-// `renderSlot` draws a JavaScript object, {slot, items}, wherever it comes from; `loadSlot` asks the recommender for one.
-// Where that does not answer, the slot stays empty: its room is kept by the style sheet, and nothing on the page moves.
+// `renderSlot` draws a JavaScript object, {slot, items}, wherever it comes from; `loadSlot` asks the recommender for
+// one. Where that does not answer, the slot stays empty: the style sheet keeps its room, and nothing on the page moves.
 
 import { whenSeen } from "./viewability.js";
 import { country, hiddenItems, hide, newId, user } from "./visitor.js";
@@ -17,12 +17,12 @@ const rendered = new WeakMap(); // what ends the watching of each element's last
 /**
  * Show items in an element; `report(event, item, position)` is called for each impression, click and dismissal.
  *
- * An item is {item_id, title, category, icon}, of which nothing is read as HTML. What a click opens is the page's business: it
- * hears of it by the event `slot:open`, with the item as `detail`.
+ * An item is {item_id, title, category, icon}, of which nothing is read as HTML. What a click opens is the page's
+ * business: it hears of it by the event `slot:open`, with the item as `detail`.
  */
 export function renderSlot(element, { slot, items, report = () => {} }) {
   clearSlot(element);
-  if (!items.length) return;
+  if (!items.length || !PLACES[slot]) return;
   const shown = items.slice(0, PLACES[slot]);
   const spares = items.slice(PLACES[slot]);
   const positions = new WeakMap();
@@ -36,7 +36,8 @@ export function renderSlot(element, { slot, items, report = () => {} }) {
       report("click", item, position);
       element.dispatchEvent(new CustomEvent("slot:open", { bubbles: true, detail: item }));
     });
-    open.append(icon(item.icon), make("span", "slot-title", item.title), make("span", "slot-category", item.category));
+    const category = make("span", "slot-category", item.category ?? "");
+    open.append(icon(item.icon), make("span", "slot-title", item.title), category);
     const close = button("slot-hide", () => dismiss(entry, item, position));
     close.setAttribute("aria-label", `Hide ${item.title}`);
     close.append("×");
@@ -81,15 +82,20 @@ export function clearSlot(element) {
 export async function loadSlot(element, { apiKey = () => null } = {}) {
   const slot = wantedSize(element);
   const answer = await recommended(slot);
-  const isHidden = new Set(hiddenItems());
-  const items = (answer?.items ?? []).filter(({ item_id: id }) => !isHidden.has(id));
-  renderSlot(element, { slot, items, report });
+  if (slot !== wantedSize(element)) return loadSlot(element, { apiKey }); // such as a phone that was turned meanwhile
+  renderSlot(element, { slot, items: fit(answer?.items), report });
 
   function report(event, item, position) {
     if (event === "dismiss") hide(item.item_id);
     const { arm, model_version, list_id } = answer;
     tell({ event, item_id: item.item_id, slot, position, arm, model_version, list_id }, apiKey());
   }
+}
+
+/** Return the items that can be shown, and that nobody has hidden here. */
+function fit(items) {
+  const isShown = (item) => typeof item?.item_id === "string" && item.title && !hiddenItems().includes(item.item_id);
+  return Array.isArray(items) ? items.filter(isShown) : [];
 }
 
 /** Return the size that the style sheet has kept room for. */
@@ -142,7 +148,7 @@ function button(className, onclick) {
 }
 
 /** Return a picture: what lies at an address, or else a sign such as an emoji. */
-function icon(sign) {
+function icon(sign = "") {
   const isAddress = /^(\/|https?:|data:image\/)/.test(sign);
   const picture = isAddress ? make("img", "slot-icon") : make("span", "slot-icon", sign);
   picture.setAttribute("aria-hidden", "true");

@@ -3,6 +3,7 @@
 const USER = "recommender/user";
 const HIDDEN = "recommender/hidden";
 const MOST_HIDDEN = 100;
+const ID = /^[\w.:-]{1,64}$/;
 
 let userId = null; // for a browser that stores nothing, one for as long as the page is open
 let hidden = null;
@@ -14,7 +15,7 @@ export function newId() {
 
 export function user() {
   const stored = read(USER);
-  userId ??= /^[\w.:-]{1,64}$/.test(stored) ? stored : newId();
+  userId ??= ID.test(stored) ? stored : newId();
   if (stored !== userId) write(USER, userId);
   return userId;
 }
@@ -38,7 +39,7 @@ export function hide(itemId) {
 
 function parsed(text) {
   try {
-    return JSON.parse(text).filter((id) => typeof id === "string");
+    return JSON.parse(text).filter((id) => typeof id === "string" && ID.test(id));
   } catch {
     return []; // nothing there, or somebody else's
   }

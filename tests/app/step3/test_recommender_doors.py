@@ -58,6 +58,13 @@ def assert_unavailable(response):
     assert response.json["remedy"]
 
 
+def test_the_codes_of_these_doors_are_explained_where_problems_lead_to(client):
+    page = client.get("/docs/problems").text
+
+    for code in ("recommender_unavailable", "event_invalid", "events_full"):
+        assert f'id="{code}"' in page
+
+
 def test_recommendations_come_through_as_they_are_in_one_trace(client, mood):
     headers = {
         "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01",

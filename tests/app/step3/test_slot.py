@@ -13,6 +13,15 @@ from tests.app.step3.upstream import ITEMS, Mood, upstream
 
 WIDE, MIDDLE, PHONE = {"width": 1280, "height": 800}, {"width": 700, "height": 900}, {"width": 390, "height": 740}
 SIZES = [(WIDE, "728x90", 4), (MIDDLE, "300x250", 6), (PHONE, "320x50", 1)]
+NONSENSE = {"items": [None, 1, {"item_id": 2}, {"item_id": "a"}]}
+TROUBLE = [
+    {"is_broken": True},
+    {"delay_s": 3},
+    {"items": []},
+    {"says": [1]},
+    {"says": {"items": "x"}},
+    {"says": NONSENSE},
+]
 EVENT_ID = re.compile(r"[0-9a-f]{32}")
 SHIFTS = """() => new Promise((resolve) => {
     new PerformanceObserver((list) => resolve(list.getEntries().reduce((sum, one) => sum + one.value, 0)))
@@ -257,6 +266,20 @@ def test_what_is_hidden_makes_room_for_the_next_and_does_not_come_again_in_this_
     assert mood.questions()[-1]["installed"] == "app-2"
     other = visit(viewport=WIDE)
     expect(titles(other).nth(1)).to_have_text("Tram & Bus")
+
+
+def test_what_somebody_else_has_stored_does_no_harm(visit, mood):
+    page = visit(viewport=WIDE)
+    for text in ("{}", "no JSON", '[1, "not an id", "app-1"]'):
+        page.evaluate(
+            "text => Object.assign(localStorage, {'recommender/hidden': text, 'recommender/user': text})", text
+        )
+        page.reload()
+        expect(items(page)).to_have_count(4)
+
+    expect(titles(page).first).to_have_text("Tram & Bus")
+    assert mood.questions()[-1]["installed"] == "app-1"
+    assert EVENT_ID.fullmatch(mood.questions()[-1]["user_id"])
 
 
 def test_a_service_that_asks_for_a_key_gets_it_with_each_event(visit, mood, service, recommender, tmp_path):

@@ -39,6 +39,7 @@ class Mood:
     """How it answers."""
 
     items: list[tuple[str, str, str, str]] = field(default_factory=lambda: [*ITEMS])
+    says: object = None  # instead of an answer that makes sense
     delay_s: float = 0.0
     is_broken: bool = False
     hangs_up: bool = False  # after each answer, without having said so
@@ -79,7 +80,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = self.remember()
         if asked.path == "/v1/recommendations":
-            self.reply(200, json.dumps(recommended(self.server.mood, asked.query)).encode(), "application/json")
+            self.reply(
+                200,
+                json.dumps(self.server.mood.says or recommended(self.server.mood, asked.query)).encode(),
+                "application/json",
+            )
         elif asked.path in {"/analytics", "/v1/analytics"}:
             policy = {"Content-Security-Policy": "default-src 'self'"}
             self.reply(200, b"<h1>Clicks</h1>", "text/html; charset=utf-8", **policy)
