@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,21 @@ from shared.recommender.cleaning_report import DayReport
 from shared.recommender.logs import COLUMNS, day_name
 
 DAY = date(2026, 9, 1)
+
+_NUMBERS = count()
 Row = dict[str, Any]
 
 
-def row(event: str | None = "view", item_id: str | None = "app-1", **columns: str | None) -> Row:
+def row(event: object = "view", item_id: object = "app-1", **columns: object) -> Row:
     """A row that nothing is wrong with but for what is said here; each has an event_id of its own."""
-    row.count = getattr(row, "count", 0) + 1  # type: ignore[attr-defined]
-    usual = {"time": f"{DAY}T10:00:00Z", "event_id": f"e-{row.count}", "user_id": "u-1", "country": "DE", "query": None}  # type: ignore[attr-defined]
-    return usual | {"event": event, "item_id": item_id} | columns
+    usual = {"time": f"{DAY}T10:00:00Z", "event_id": f"e-{next(_NUMBERS)}", "user_id": "u-1", "country": "DE"}
+    return usual | {"event": event, "item_id": item_id, "query": None} | columns
 
 
 def write_parquet(logs: Path, rows: Sequence[Row], day: date = DAY, name: str = "part-0.parquet") -> None:
     folder = logs / day_name(day)
     folder.mkdir(parents=True, exist_ok=True)
-    columns = {
-        name: pa.array([row[name] for row in rows], pa.string()) for name in COLUMNS if name in (*rows, row())[0]
-    }
+    columns = {column: pa.array([row[column] for row in rows], pa.string()) for column in COLUMNS}
     pq.write_table(pa.table(columns), folder / name)
 
 

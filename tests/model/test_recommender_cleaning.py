@@ -1,7 +1,6 @@
 """What cleaning keeps, drops and counts, on DuckDB; that Spark does the same: test_recommender_cleaning_spark.py."""
 
 import json
-import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -352,5 +351,3 @@ def test_what_does_not_fit_is_told_as_such(tmp_path: Path):
 
         with pytest.raises(LogsError, match=r"2026-09-01|do not fit"):
             clean(engine, days, str(tmp_path), lambda _: None)
-
-    shutil.rmtree(tmp_path / "logs")
