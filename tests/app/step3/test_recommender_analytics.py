@@ -21,7 +21,6 @@ from tests.app.page_contract import assert_accessible
 from tests.app.serving import serving
 from tests.app.step3.events_service import create_app
 from tests.app.step3.events_system import SERVICE, kept
-from tests.app.step3.postgresql import postgresql_server
 
 NOW = datetime.now(UTC)
 TODAY = NOW.date()
@@ -117,14 +116,13 @@ def counts(rates):
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def any_store(request, tmp_path, tmp_path_factory):
+def any_store(request, store):
     if request.param == "sqlite":
-        yield request.getfixturevalue("store")
-        return
-    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as server:
-        store = EventStore(server.url)
         yield store
-        store.close()
+        return
+    other = EventStore(request.getfixturevalue("postgresql").new_database())
+    yield other
+    other.close()
 
 
 def test_rates_are_told_by_arm_position_country_and_day(any_store):
