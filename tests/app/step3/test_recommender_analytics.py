@@ -10,6 +10,7 @@ import requests
 from playwright.sync_api import expect
 from scipy import stats
 
+from step3_microservices.gateway.problems import NotReadyError
 from step3_microservices.recommender.analytics_charts import day_chart, interval_line, percent, scale_of
 from step3_microservices.recommender.analytics_figures import Analytics, RateJson
 from step3_microservices.recommender.click_rates import Outcome, wilson_interval
@@ -175,6 +176,21 @@ def test_countries_come_with_the_most_impressions_first(store):
     events = [kept(number, list_id=f"list-{number}", country=country) for number, country in enumerate(countries)]
 
     assert [*figures_of(store, events).by_country] == ["FR", "AT", "DE"]
+
+
+def test_while_figures_are_added_up_nobody_waits_for_them(store):
+    analytics = Analytics(url_of(store), Experiment(), keep_s=0)
+    with analytics._lock, pytest.raises(NotReadyError, match="being added up"):
+        analytics.figures(7)
+    before = analytics.figures(7)
+    store.add([kept(1)])
+
+    with analytics._lock:
+        meanwhile = analytics.figures(7)
+
+    assert meanwhile == before
+    assert analytics.figures(7).total.impressions == 1
+    analytics.close()
 
 
 # --- the lines -------------------------------------------------------------------------------------------------------
