@@ -105,7 +105,7 @@ class Collaborative:
         """Count the trend, and factorise the history as it counts on its last day."""
         self._trend.fit(interactions)
         weights = interactions.weight_matrix(interactions.last_day, self.settings.half_life_days)
-        takers = np.asarray(interactions.taken.sum(axis=0), np.float32).ravel()
+        takers = np.bincount(weights.indices, minlength=weights.shape[1]).astype(np.float32)
         self._discounts = (np.maximum(takers, 1) / takers.mean()) ** -self.settings.discount
         self.factors = self._factorise(self._evidence(weights), self.settings, self._progress)
         self._item_products = self.factors.items.T @ self.factors.items

@@ -95,10 +95,12 @@ class Interactions:
     def user_countries(self) -> NDArray[np.int32]:
         """Where each user is at home: the country of most of their rows; NO_COUNTRY where none of them has any."""
         homes = np.full(len(self.user_ids), NO_COUNTRY, np.int32)
-        placed, n_countries = self.placed, len(self.country_codes)
-        keys, rows = np.unique(placed.users.astype(np.int64) * n_countries + placed.countries, return_counts=True)
-        order = np.argsort(rows, kind="stable")
-        homes[keys[order] // n_countries] = keys[order] % n_countries  # of several values for one place the last stays
+        shape = (len(self.user_ids), len(self.country_codes))
+        ones = np.ones(len(self.placed), np.int32)
+        rows = csr_matrix((ones, (self.placed.users, self.placed.countries)), shape=shape)
+        users = np.repeat(np.arange(shape[0]), np.diff(rows.indptr))
+        order = np.argsort(rows.data, kind="stable")
+        homes[users[order]] = rows.indices[order]  # of several values for one place NumPy keeps the last
         return homes
 
     @cached_property
