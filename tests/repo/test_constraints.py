@@ -28,8 +28,13 @@ def lines(path: Path) -> list[str]:
 PINS = {canonicalize_name(name): pin for name, _, pin in (line.partition("==") for line in lines(CONSTRAINTS))}
 
 
-# Not every machine can have these, and make says so where one cannot.
-OPTIONAL = {canonicalize_name(line) for line in lines(Path("step3_microservices/requirements-redis.txt"))[1:]}
+# Not every machine can have these, or needs them; what lacks one says so.
+OPTIONAL = {
+    canonicalize_name(line)
+    for name in ("requirements-redis.txt", "recommender/requirements-spark.txt")
+    for line in lines(Path("step3_microservices", name))
+    if not line.startswith("-")
+}
 
 
 def is_installed(name: str) -> bool:
