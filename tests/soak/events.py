@@ -4,6 +4,7 @@
 """
 
 import random
+import socket
 import sys
 import time
 from collections import Counter
@@ -45,13 +46,14 @@ def soak(_seconds: float) -> int:
             store.close()
             left.process.terminate()
             left.process.wait()
+    hit = sum(map(bool, in_hand))
     print(
-        f"{EVENTS:,} events, a tenth of them twice, {len(in_hand)} kills, {seconds:.0f} s: answers "
-        f"{dict(statuses)}, {sum(map(bool, in_hand))} kills left {sum(in_hand):,} events in hand, {kept:,} in the database, {counted:,} impressions counted"
+        f"{EVENTS:,} events, a tenth of them twice: answers {dict(statuses)}; {len(in_hand)} kills, of which {hit} "
+        f"left {sum(in_hand):,} events in hand; {kept:,} in the database, {counted:,} impressions counted; "
+        f"{seconds:.0f} s"
     )
-    return int(
-        kept != EVENTS or counted != EVENTS or len(in_hand) < KILLS or not any(in_hand) or set(statuses) != {202}
-    )
+    is_whole = kept == counted == EVENTS and set(statuses) == {202}
+    return int(not is_whole or len(in_hand) < KILLS or not hit)
 
 
 def send(address: str) -> Counter[int]:
@@ -82,7 +84,8 @@ def kill_again_and_again(
         eventually(lambda before=before: store.count() > before or sent.is_set(), within_s=60)
         time.sleep(0.02 * noise.random())
         consumer.kill()
-        in_hand.append(redis.client.xpending(KEY, "analytics")["pending"])
+        name = f"{socket.gethostname()}-{consumer.process.pid}"
+        in_hand.append(len(redis.client.xpending_range(KEY, "analytics", "-", "+", EVENTS, consumername=name)))
     store.close()
     return start_consumer(folder, url, database, CLAIM_AFTER_S=CLAIM_AFTER_S), in_hand
 
