@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
+from functools import reduce
 from typing import Any
 
 import ibis
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sql
 from pyspark.storagelevel import StorageLevel
 
 from shared.recommender.cleaning import JUDGED, ROWS, program
@@ -28,13 +32,13 @@ _SETTINGS = {
 
 @contextmanager
 def spark_engine(master: str, **settings: str) -> Iterator["SparkEngine"]:
-    """Start Spark at a master, such as `local[*]`, and stop it in the end; raise CleaningError where it does not start."""
+    """Start Spark at a master, such as `local[*]`, and stop it in the end; raise CleaningError where it cannot."""
     builder = SparkSession.builder.appName("clean logs").master(master)
     for name, value in (_SETTINGS | settings).items():
         builder = builder.config(name, value)
     try:
         session = builder.getOrCreate()
-    except Exception as error:  # noqa: BLE001 - Py4J's, PySpark's and the system's, for lack of Java, of a master, ...
+    except Exception as error:
         raise CleaningError(
             f"Spark does not start at {master}: {_first_line(error)}", "Spark needs Java 17 and a master that answers."
         ) from error
@@ -51,6 +55,7 @@ class SparkEngine:
     bytes_at_once = 64_000_000_000
 
     def __init__(self, session: SparkSession) -> None:
+        """Use a session of Spark."""
         self.files: Files = HadoopFiles(session)
         self._session = session
         ibis.pyspark.connect(session)  # Ibis writes Spark's SQL only once it has met a session
@@ -58,23 +63,143 @@ class SparkEngine:
         self._judged: Any = None
 
     def judge(self, days: Sequence[Day]) -> dict[str, int]:  # noqa: D102 - as in Engine, like the rest
-        try:
-            rows = self._rows(days[0])
-            for day in days[1:]:
-                rows = rows.unionByName(self._rows(day))
-            rows.createOrReplaceTempView(ROWS)
+        with _told_as_logs_error(days):
+            self._rows(days).createOrReplaceTempView(ROWS)
             if self._judged is not None:
                 self._judged.unpersist()
             self._judged = self._session.sql(self._program.judged).persist(StorageLevel.DISK_ONLY)
             self._judged.createOrReplaceTempView(JUDGED)
-            return {day.day.isoformat(): self._count(day) for day in days}
-        except PySparkException as error:
-            raise _unreadable(days, error) from error
+            self._judged.count()
+            counted = self._session.sql(f"SELECT day, count(*) AS rows FROM {ROWS} GROUP BY day").collect()  # noqa: S608
+        return dict.fromkeys(_names(days), 0) | {row["day"]: row["rows"] for row in counted}
 
     def counts(self) -> Counts:  # noqa: D102
-        try:
-            rows = self._session.sql(self._program.counts).collect()
-        except Exception as error:  # Py4J's own class for what a task meets in a damaged file
-            raise _unreadable([], error) from error
+        rows = self._session.sql(self._program.counts).collect()
         return {(row["day"], row["reason"]): row["rows"] for row in rows}
 
+    def write(self, folder: str, days: Sequence[Day]) -> dict[str, int]:  # noqa: D102
+        pairs = self._session.sql(self._program.pairs)
+        self._write(pairs, ("user_id", "item_id", "country"), days, f"{folder}/interactions", PAIRS)
+        self._write(self._session.sql(self._program.rejected), ("reason", "time"), days, f"{folder}/rejected", REJECTED)
+        found = (
+            self._session.read.parquet(f"{folder}/interactions/day={name}/{PAIRS}").count() for name in _names(days)
+        )
+        return dict(zip(_names(days), found, strict=True))
+
+    def _write(self, rows: DataFrame, order: Sequence[str], days: Sequence[Day], folder: str, name: str) -> None:
+        """Write all days in one go, then give each day's folder the name that a file would have on one machine."""
+        by_day = rows.hint("rebalance", "day").sortWithinPartitions("day", *order)
+        by_day.write.partitionBy("day").parquet(f"{folder}/all")
+        for day in map(day_name, _days(days)):
+            if self.files.entries(f"{folder}/all/{day}") is None:
+                rows.where("false").drop("day").write.parquet(f"{folder}/{day}/{name}")
+            else:
+                self.files.move(f"{folder}/all/{day}", f"{folder}/{day}/{name}")
+
+    def _rows(self, days: Sequence[Day]) -> DataFrame:
+        """Return the rows of all days as text, with their day, which Spark takes from the folders' names."""
+        texts = ", ".join(f"{name} string" for name in COLUMNS)
+        parts = self._session.read.option("basePath", days[0].folder.rpartition("/")[0]).option(
+            "pathGlobFilter", "part-*"
+        )
+        found = []
+        if parquet := [day.folder for day in days if day.format == "parquet"]:
+            missing = {*COLUMNS} - {*parts.parquet(parquet[-1]).columns} - OPTIONAL_COLUMNS
+            if missing:
+                raise LogsError(f"{parquet[-1]} has no column {min(missing)}.", "Are these logs?")
+            found.append(parts.schema(texts + ", day string").parquet(*parquet))
+        if lines := [day.folder for day in days if day.format == "jsonl"]:
+            found.append(_parsed(parts.text(lines, lineSep="\n"), texts))
+        return reduce(DataFrame.unionByName, found).select("day", *COLUMNS)
+
+
+class HadoopFiles:
+    """Files of whatever Spark reads, by the file systems that come with it.
+
+    HDFS and disks rename a folder in one step. Object stores copy file by file, so there a day is whole only once it
+    has its report, which is copied with it.
+    """
+
+    def __init__(self, session: SparkSession) -> None:
+        """Use a session's file systems."""
+        self._java: Any = session._jvm
+        self._settings = session._jsc.hadoopConfiguration()
+
+    def entries(self, folder: str) -> list[Entry] | None:  # noqa: D102 - as in Files, like the rest
+        system, path = self._at(folder)
+        if not system.exists(path):
+            return None
+        return sorted(Entry(found.getPath().getName(), found.getLen()) for found in system.listStatus(path))
+
+    def read(self, path: str) -> str | None:  # noqa: D102
+        system, place = self._at(path)
+        if not system.exists(place):
+            return None
+        stream = system.open(place)
+        try:
+            return str(self._java.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+        finally:
+            stream.close()
+
+    def write(self, path: str, text: str) -> None:  # noqa: D102
+        system, unfinished = self._at(f"{path}.part")
+        stream = system.create(unfinished, True)
+        stream.write(text.encode())
+        stream.close()
+        self.move(f"{path}.part", path)
+
+    def move(self, source: str, target: str) -> None:  # noqa: D102
+        system, new = self._at(target)
+        _, old = self._at(f"{target}.old")
+        system.mkdirs(new.getParent())
+        system.delete(old, True)
+        if system.exists(new):
+            system.rename(new, old)
+        if not system.rename(self._at(source)[1], new):
+            raise CleaningError(f"{source} cannot become {target}.", "Check that the folder can be written to.")
+        system.delete(old, True)
+
+    def remove(self, folder: str) -> None:  # noqa: D102
+        system, path = self._at(folder)
+        system.delete(path, True)
+
+    def _at(self, path: str) -> tuple[Any, Any]:
+        place = self._java.org.apache.hadoop.fs.Path(path)
+        return place.getFileSystem(self._settings), place
+
+
+def _parsed(lines: DataFrame, texts: str) -> DataFrame:
+    """Return what DuckDB makes of the same lines: nothing at all of one that is no object, or not to its end.
+
+    Spark's own reader of JSON lines fills what it has understood of a broken line, and takes a list for several rows.
+    """
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": _BROKEN}
+    row = sql.from_json("value", f"{texts}, {_BROKEN} string", options)
+    is_object = sql.is_valid_utf8("value") & sql.col("value").rlike("^[ \t]*[{].*[}][ \t\r]*$")
+    there = lines.where(sql.col("value").rlike("[^ \t\r]")).select(
+        "day", is_object.alias("is_object"), row.alias("row")
+    )
+    is_whole = sql.col("is_object") & sql.col(f"row.{_BROKEN}").isNull()
+    return there.select("day", *(sql.when(is_whole, sql.col(f"row.{name}")).alias(name) for name in COLUMNS))
+
+
+@contextmanager
+def _told_as_logs_error(days: Sequence[Day]) -> Iterator[None]:
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        folders = days[0].folder if len(days) == 1 else f"{days[0].folder} to {days[-1].folder}"
+        raise LogsError(f"{folders} cannot be read: {_first_line(error)}", "Write or copy them again.") from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if not line.startswith("An error occurred while calling")]
+    return next(iter(lines), type(error).__name__).lstrip(": ")
+
+
+def _days(days: Sequence[Day]) -> list[date]:
+    return [day.day for day in days]
+
+
+def _names(days: Sequence[Day]) -> list[str]:
+    return [day.day.isoformat() for day in days]
