@@ -110,8 +110,10 @@ def _limit_rate(app: Flask, rate: str, storage: str, is_limited: Callable[[], bo
 def _add_headers(app: Flask) -> None:
     @app.after_request
     def add_headers(response: Response) -> Response:
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
+        given = {name.lower() for name, _ in response.headers}  # in one pass: `setdefault` goes through all of them
+        response.headers.extend(
+            [(name, value) for name, value in SECURITY_HEADERS.items() if name.lower() not in given]
+        )
         if request.method == "POST":
             response.headers.setdefault("Cache-Control", "no-store")
         if request.is_secure:

@@ -9,12 +9,11 @@ from pydantic.dataclasses import dataclass
 from shared.classifier.images import MAX_BYTES, MAX_PIXELS
 from step3_microservices.drift import LONGEST_WINDOW_H
 from step3_microservices.gateway.edge_settings import Origin, Sha256, Storage, check_edges
-from step3_microservices.settings import Count, DatabaseUrl, RedisUrl, Seconds, read, split
+from step3_microservices.settings import Count, DatabaseUrl, HttpUrl, RedisUrl, Seconds, read, split
 
 _MEBIBYTE = 1024 * 1024
 
 Hours = Annotated[int, Field(ge=1, le=LONGEST_WINDOW_H)]
-HttpUrl = Annotated[str, Field(pattern="^https?://.")]
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Config:
     job_ttl_s: Seconds = 24 * 3600  # how long a job is kept, from its beginning
     max_event_streams: Count = 16  # that may be open at once, per process: each takes a thread
 
-    feedback_database: DatabaseUrl = "sqlite:///.data/feedback.sqlite"  # or postgresql://user:password@host/name
+    analytics_database: DatabaseUrl = "sqlite:///.data/analytics.sqlite"  # or postgresql://user:password@host/name
     drift_window_h: Hours = 24  # the answers of so many hours are held against the reference
     drift_min_pictures: Count = 500  # with fewer, in the window or the reference, no figure of drift is told
     otlp_endpoint: HttpUrl | None = None  # where OpenTelemetry's spans go, such as http://127.0.0.1:4318

@@ -16,7 +16,7 @@ from flask_openapi3.openapi import OpenAPI
 from pydantic import TypeAdapter
 
 from shared.errors import ExpectedError
-from step3_microservices.gateway.problems import MEDIA_TYPE, OTHER_PROBLEMS, STATUSES
+from step3_microservices.gateway.problems import MEDIA_TYPE, OTHER_PROBLEMS, STATUSES, status_of
 
 SECURITY_SCHEMES: Any = {"api_key": {"type": "http", "scheme": "bearer"}}
 # gunicorn refuses these by itself, and the app never sees them.
@@ -73,7 +73,7 @@ def documentation_pages(app: OpenAPI, forms: Iterable[Any], kinds: Iterable[type
 
     @pages.get("/docs/problems")
     def problem_types() -> ResponseReturnValue:
-        told = [(kind.code, STATUSES[kind], kind.__doc__) for kind in kinds]
+        told = [(kind.code, status_of(kind), kind.__doc__) for kind in kinds]
         return render_template("problems.html", kinds=[*told, *OTHER_PROBLEMS])
 
     return pages

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="where to; new, or empty")
     folder: Path = parser.parse_args(arguments).folder
     try:
-        store = FeedbackStore(read_config(os.environ).feedback_database)
+        store = FeedbackStore(read_config(os.environ).analytics_database)
         rows, pictures = export(store, folder)
     except ExpectedError as error:
         print(f"{error.detail} {error.remedy}", file=sys.stderr)  # noqa: T201

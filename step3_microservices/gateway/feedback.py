@@ -35,7 +35,7 @@ _MAX_BODY_BYTES = 32 * 1024  # a comment of 2,000 characters, each written as an
 def feedback_api(config: Config, model: RemoteModel, jobs: JobStore) -> APIBlueprint:
     """Return the door."""
     door = APIBlueprint("feedback", __name__, abp_tags=[documentation.FOR_PROGRAMS])
-    feedback = Feedback(config.feedback_database, model, jobs)
+    feedback = Feedback(config.analytics_database, model, jobs)
 
     @door.before_request
     def limit_body() -> None:

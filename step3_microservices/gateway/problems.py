@@ -160,6 +160,11 @@ OTHER_PROBLEMS = (
 )
 
 
+def status_of(kind: type[ExpectedError]) -> HTTPStatus:
+    """Return the status that errors of this class get."""
+    return next(status for listed, status in STATUSES.items() if issubclass(kind, listed))
+
+
 @dataclass(frozen=True)
 class Problem:
     """One problem document."""
@@ -197,8 +202,9 @@ def problem_of(error: Exception) -> Problem:
     """Return what to tell a client of this error; one that nobody foresaw is logged, and told as no more than that."""
     if isinstance(error, ExpectedError):
         g.problem_code = error.code
-        status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
-        return Problem(status, error.code, error.detail, error.remedy, getattr(error, "retry_after_s", None))
+        return Problem(
+            status_of(type(error)), error.code, error.detail, error.remedy, getattr(error, "retry_after_s", None)
+        )
     if isinstance(error, RedisError):
         _log.warning("Redis is not there", extra={"fields": {"trace_id": g.trace_id, "reason": str(error)}})
         return problem_of(NotReadyError("The queue cannot be reached.", "Try again in a few seconds.", 2))

@@ -5,6 +5,7 @@ queue and no worker; instead the model is replaced while requests go on.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from flask import Response, jsonify, request
@@ -17,14 +18,22 @@ from step3_microservices.gateway.documentation_pages import SECURITY_SCHEMES
 from step3_microservices.gateway.problems import NotReadyError, explain_errors, invalid_parameters
 from step3_microservices.gateway.request_figures import count_requests
 from step3_microservices.gateway.request_log import log_requests
+from step3_microservices.gateway.request_spans import trace_requests
 from step3_microservices.recommender import documentation
+from step3_microservices.recommender.analytics import analytics_api, analytics_page
+from step3_microservices.recommender.analytics_figures import Analytics
 from step3_microservices.recommender.artifact_stores import ArtifactStore
 from step3_microservices.recommender.config import Config
 from step3_microservices.recommender.documentation import describe
+from step3_microservices.recommender.event_stream import EventStream
+from step3_microservices.recommender.events import events_api
 from step3_microservices.recommender.experiment import Experiment
 from step3_microservices.recommender.metrics import Metrics
 from step3_microservices.recommender.recommendations import RecommendationsQuery, Recommender
 from step3_microservices.recommender.reload import Served
+from step3_microservices.redis_client import connect
+
+KEEP_LOOKING = "keep_looking"  # among the extensions: what keeps the artifact of a process up to date
 
 _STATIC = Path(__file__).parents[1] / "gateway" / "static"  # one set of styles for both services
 
@@ -53,17 +62,23 @@ def create_app(config: Config, store: ArtifactStore, metrics_folder: Path | None
     served = Served(store, config.cache)
     metrics = Metrics(served.manifest, metrics_folder)
     experiment = Experiment(config.experiment, config.control_share)
+    analytics = Analytics(config.analytics_database, experiment)
     service = Service(served, Recommender(experiment, config.blocked_items, metrics), metrics)
 
     log_requests(app)
+    trace_requests(app)
     count_requests(app, metrics)
     explain_errors(app)
     protect(app, config, is_limited)
 
     app.register_api(api(service))
+    app.register_api(events_api(EventStream(connect(config.redis_url), max_events=config.max_events)))
+    app.register_api(analytics_api(analytics))
     app.register_api(probes(service))
+    app.register_blueprint(analytics_page(analytics))
     app.register_blueprint(documentation.documentation_blueprint(app))
-    served.keep_looking(config.reload_interval_s, lambda outcome: metrics.reloads.labels(outcome).inc())
+    # For each web process to begin with, which a thread of this one would not be in.
+    app.extensions[KEEP_LOOKING] = partial(served.keep_looking, config.reload_interval_s, metrics.observe_version)
     return app
 
 

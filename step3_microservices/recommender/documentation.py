@@ -17,7 +17,15 @@ from step3_microservices.gateway.documentation_pages import (
     problems,
     text_of,
 )
-from step3_microservices.gateway.problems import NotReadyError, RateLimitedError, RequestError, UnauthorizedError
+from step3_microservices.gateway.problems import (
+    MediaTypeError,
+    NotReadyError,
+    RateLimitedError,
+    RequestError,
+    UnauthorizedError,
+)
+from step3_microservices.recommender.event_forms import EventError
+from step3_microservices.recommender.event_stream import EventsFullError
 from step3_microservices.recommender.recommendations import RecommendationsJson
 
 INFO = Info(
@@ -28,7 +36,10 @@ INFO = Info(
 FOR_PROGRAMS = Tag(name="Recommendations", description="for slots and programs")
 FOR_OPERATORS = Tag(name="Probes and figures", description="for whoever runs this")
 
-_KINDS = (RequestError, UnauthorizedError, RateLimitedError, NotReadyError)
+_KINDS = (
+    *(RequestError, EventError, MediaTypeError, UnauthorizedError, RateLimitedError),
+    *(NotReadyError, EventsFullError),
+)
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
 _OPERATIONS: dict[str, dict[str, Any]] = {
     "recommendations": {

@@ -9,9 +9,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from shared.recommender.fallback import Recommended
+from shared.recommender.fallback import Reason, Recommended
 from shared.recommender.manifest import Manifest
 from step3_microservices.gateway.request_figures import RequestFigures
+from step3_microservices.recommender.experiment import COLLABORATIVE, CONTROL, NO_ARM
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1)
 
@@ -38,12 +39,24 @@ class Metrics(RequestFigures):
             registry=self.registry,
         )
 
+        # Looked up once, not in every request; so each is told from the beginning, as nothing.
+        self._by_arm = {arm: self.lists.labels(arm) for arm in (CONTROL, COLLABORATIVE, NO_ARM)}
+        self._by_reason = {reason: self.items.labels(reason) for reason in Reason}
+
     def observe(self, arm: str, recommended: Iterable[Recommended], seconds: float) -> None:
         """Count one list."""
-        self.lists.labels(arm).inc()
+        self._by_arm[arm].inc()
         self.lookups.observe(seconds)
+        counts = dict.fromkeys(Reason, 0)
         for one in recommended:
-            self.items.labels(one.reason).inc()
+            counts[one.reason] += 1
+        for reason, count in counts.items():
+            if count:
+                self._by_reason[reason].inc(count)
+
+    def observe_version(self, outcome: str) -> None:
+        """Count one version that was found."""
+        self.reloads.labels(outcome).inc()
 
     def export(self) -> Response:
         """Return all figures in Prometheus's text format."""

@@ -26,7 +26,7 @@ Ids = Annotated[str, Field(pattern="^[A-Za-z0-9_.:,-]*$")]
 def _parted(given: object) -> object:
     """Take several values, and commas in each, for one list."""
     if isinstance(given, list) and all(isinstance(one, str) for one in given):
-        return [part for one in given for part in one.split(",") if part]
+        return [part for one in given for part in one.split(",")]
     return given
 
 

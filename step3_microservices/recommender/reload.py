@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
+from time import sleep
 
 from shared.errors import ExpectedError
 from shared.recommender.artifact import Artifact, open_artifact
@@ -19,6 +20,7 @@ from step3_microservices.recommender.artifact_stores import ArtifactStore
 SWAPPED, REFUSED = "swapped", "refused"
 
 _RETRY_AFTER_S = 5
+_FIRST_LOOK_S = 10.0  # gunicorn ends a process that is not there after 30
 _TRAIN = "Train, which publishes one: python -m step3_microservices.recommender.train"
 
 _log = logging.getLogger(__name__)
@@ -71,7 +73,11 @@ class Served:
         _log.info("serving", extra={"fields": {"model_version": version, "before": served and served.version}})
 
     def keep_looking(self, interval_s: float, told: Told) -> None:
-        """Look now, and then once in each interval, on a thread that ends with the process."""
+        """Look now, and then once in each interval, on a thread that ends with the process.
+
+        Returns after the first look, so that a process does not ask for requests before it can answer any; but where
+        that takes long, as over a network, before its end.
+        """
 
         def go_on() -> None:
             while True:
@@ -80,10 +86,12 @@ class Served:
                 except Exception:  # noqa: BLE001 - a thread that ended would leave the model to grow old without a word
                     _log.exception("cannot look for another version")
                     told(REFUSED)
-                pause.wait(interval_s)
+                looked.set()
+                sleep(interval_s)
 
-        pause = Event()
+        looked = Event()
         Thread(target=go_on, name="reload", daemon=True).start()
+        looked.wait(_FIRST_LOOK_S)
 
     def _opened(self, version: str) -> Artifact:
         artifact = open_artifact(self._store.fetch(version, self._cache))

@@ -1,5 +1,6 @@
 """Serve the app with gunicorn: `python -m step3_microservices.recommender.serve`, settings as `config.py` has them."""
 
+import gc
 import os
 import shutil
 import socket
@@ -14,9 +15,10 @@ from gunicorn.glogging import Logger
 
 from shared.errors import ExpectedError
 from step3_microservices.allocator import set_allocator
-from step3_microservices.gateway.connections import DeadlineWorker
 from step3_microservices.recommender.config import Config, read_config
+from step3_microservices.recommender.connections import SharingWorker
 from step3_microservices.settings import ConfigError
+from step3_microservices.spans import export_spans
 
 LOGGING = {
     "version": 1,
@@ -29,7 +31,7 @@ LOGGING = {
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn with our settings. Each web process makes its app, and opens its artifact, after the fork."""
+    """gunicorn with our settings. Web processes share the memory of one app; each opens the artifact itself."""
 
     def __init__(self, config: Config, metrics_folder: Path) -> None:
         """Prepare; `run` starts serving and returns only by ending the process."""
@@ -43,7 +45,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "bind": _address(self.service),
             "forwarded_allow_ips": "",  # proxies are trusted by a setting of ours
             "workers": self.service.web_processes,
-            "worker_class": DeadlineWorker,
+            "worker_class": SharingWorker,
             "threads": self.service.threads,
             "graceful_timeout": self.service.shutdown_timeout_s,
             "limit_request_line": 8190,  # bytes; RFC 9110 wants room for addresses of at least 8000
@@ -52,18 +54,24 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "logger_class": ServerLogger,
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - memory: a slow disk must not look like a hung process
             "control_socket_disable": True,
+            "preload_app": not self.service.otlp_endpoint,  # what sends spans has to begin after the fork
+            "post_worker_init": _begin,
             "child_exit": _forget_process,
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """Return the app; called once in each web process."""
+        """Return the app; called once before there are web processes, or in each of them where spans are exported."""
         from step3_microservices.recommender.app import create_app  # noqa: PLC0415 - Prometheus counts per process once it is imported
         from step3_microservices.recommender.artifact_stores import ArtifactStore  # noqa: PLC0415 - with the rest
 
         set_allocator()
-        return create_app(self.service, ArtifactStore(self.service.artifacts), self.metrics_folder)
+        export_spans("recommender", self.service.otlp_endpoint)
+        app = create_app(self.service, ArtifactStore(self.service.artifacts), self.metrics_folder)
+        gc.collect()
+        gc.freeze()  # a collection would write into every object, and so make each process a copy of its own
+        return app
 
 
 class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
@@ -73,7 +81,13 @@ class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         """Leave it to the app."""
 
 
-def _forget_process(_server: object, worker: DeadlineWorker) -> None:
+def _begin(worker: SharingWorker) -> None:
+    from step3_microservices.recommender.app import KEEP_LOOKING  # noqa: PLC0415 - see `load`
+
+    worker.wsgi.extensions[KEEP_LOOKING]()
+
+
+def _forget_process(_server: object, worker: SharingWorker) -> None:
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - see `load`
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -20,5 +20,7 @@ def published(source: Path, **contents) -> str:
 
 def recommending(folder: Path, source: Path, *, until_ready: bool = True, **settings: str):
     """Run the service until it is ready, with these settings; Redis is not there, and need not be."""
-    environment = QUICK | {"ARTIFACTS": str(source), "CONTROL_SHARE": "0"} | settings
+    database = f"sqlite:///{folder}/analytics.sqlite"
+    own = {"ARTIFACTS": str(source), "ANALYTICS_DATABASE": database, "CONTROL_SHARE": "0"}
+    environment = QUICK | own | settings
     return serving(RECOMMENDER, folder, until_ready=until_ready, **environment)
