@@ -45,14 +45,14 @@ def write_report(report: Report, folder: Path) -> None:
     models = report.evaluation.models
     its = models[report.candidate]
     countries = sorted(its.by_country, key=lambda code: -its.by_country[code].users)[:_MOST_COUNTRIES]
-    groups = {
+    groups: dict[str, dict[str, Mapping[str, Figures]]] = {
         "models": {name: {"known users": figures.known} for name, figures in models.items()},
         "activity": {name: figures.by_activity for name, figures in models.items()},
         "countries": {name: figures.by_country for name, figures in models.items()},
     }
     parts = {"models": ["known users"], "activity": list(its.by_activity), "countries": countries}
-    for name in groups:
-        plot = _bars(groups[name], parts[name])
+    for name, group in groups.items():
+        plot = _bars(group, parts[name])
         for ending in ("svg", "png"):
             plot.savefig(folder / f"{name}.{ending}", bbox_inches="tight", dpi=120)
 
@@ -101,7 +101,7 @@ def model_card(report: Report) -> str:
         "",
         "## Limits",
         "",
-        "* An item counts as available in a country once anybody at home there took it; before, nobody there is shown it.",
+        "* An item is available in a country once anybody at home there took it; until then nobody there is shown it.",
         "* Figures are those of the past: what people took when other lists were shown to them, or none.",
         "* Small countries and short histories get worse lists; the parts above say by how much.",
     ]
