@@ -4,6 +4,7 @@ MLlib multiplies the regularization by how many interactions a user or an item h
 with many closer to 0 than `implicit` does; on the demo logs both come out alike.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from scipy.sparse import csr_matrix
 from shared.errors import ExpectedError
 from shared.recommender.collaborative import Factorise, Factors, Progress, Settings
 
+_PAIRS_OF_A_BLOCK = 1_000_000  # each block is a task, and costs one whether or not there is much in it
+
 
 class SparkUnavailableError(ExpectedError):
     """There is no Spark to train with."""
@@ -21,11 +24,14 @@ class SparkUnavailableError(ExpectedError):
     code = "spark_unavailable"
 
 
-def spark_factors(master: str) -> Factorise:
-    """Return a way to factorise on the cluster at that address, such as spark://host:7077, yarn or local[2]."""
+def spark_factors(master: str, **spark_settings: str) -> Factorise:
+    """Return a way to factorise on the cluster at that address, such as spark://host:7077, yarn or local[2].
+
+    `spark_settings` are Spark's own, with dots in their names. Factorising raises SparkUnavailableError.
+    """
 
     def factorise(weights: csr_matrix, settings: Settings, progress: Progress) -> Factors:
-        spark = _session(master)
+        spark = _session(master, spark_settings)
         try:
             factors = _fitted(spark, weights, settings)
         finally:
@@ -36,18 +42,28 @@ def spark_factors(master: str) -> Factorise:
     return factorise
 
 
-def _session(master: str) -> Any:  # noqa: ANN401 - pyspark may not be there
+def _session(master: str, settings: Mapping[str, str]) -> Any:  # noqa: ANN401 - pyspark may not be there
     try:
         from pyspark.sql import SparkSession  # noqa: PLC0415 - one machine does without
     except ImportError as error:
         raise SparkUnavailableError("pyspark is not installed.", "Install it, or train on this machine.") from error
-    return SparkSession.builder.master(master).appName("recommender").getOrCreate()
+    builder = SparkSession.builder.master(master).appName("recommender")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    try:
+        return builder.getOrCreate()
+    except Exception as error:  # Py4J's, PySpark's or the system's: no Java, no such master, ...
+        told = str(error).strip().partition("\n")[0]
+        raise SparkUnavailableError(
+            f"Spark does not start at {master}: {told}", "It needs Java and a master."
+        ) from error
 
 
 def _fitted(spark: Any, weights: csr_matrix, settings: Settings) -> Factors:  # noqa: ANN401 - pyspark may not be there
     from pyspark.ml.recommendation import ALS  # noqa: PLC0415 - see above
 
     pairs = weights.tocoo()
+    blocks = 1 + weights.nnz // _PAIRS_OF_A_BLOCK
     rows = pa.table({"user": pairs.row.astype(np.int32), "item": pairs.col.astype(np.int32), "weight": pairs.data})
     als = ALS(
         rank=settings.factors,
@@ -56,6 +72,8 @@ def _fitted(spark: Any, weights: csr_matrix, settings: Settings) -> Factors:  # 
         alpha=settings.alpha,
         seed=settings.seed,
         implicitPrefs=True,
+        numUserBlocks=blocks,
+        numItemBlocks=blocks,
         userCol="user",
         itemCol="item",
         ratingCol="weight",

@@ -56,14 +56,13 @@ def judge_quality(
     lift = _lift(figures.known, baseline.known)
     seen = f"NDCG@10 is {figures.known.ndcg_at_10:.3f}, {lift:.2f} times as high"
     yield Finding("better than popularity in the country", lift > limits.least_lift, seen)
-    for parts, others in ((figures.by_activity, baseline.by_activity), (figures.by_country, baseline.by_country)):
-        lifts = {
-            name: _lift(parts[name], others[name]) for name in parts if parts[name].users >= limits.users_of_a_part
-        }
-        low = {name: lift for name, lift in lifts.items() if lift < limits.least_lift_of_a_part}
-        seen = ", ".join(f"{name}: {lift:.2f} times" for name, lift in low.items()) or f"none of {len(lifts)} parts"
-        rule = "nobody is much worse off, by activity" if parts is figures.by_activity else "nor in any country"
-        yield Finding(rule, not low, seen)
+    for what, parts, others in (
+        ("activity", figures.by_activity, baseline.by_activity),
+        ("country", figures.by_country, baseline.by_country),
+    ):
+        lifts = {name: _lift(its, others[name]) for name, its in parts.items() if its.users >= limits.users_of_a_part}
+        low = [f"{name}: {lift:.2f} times" for name, lift in lifts.items() if lift < limits.least_lift_of_a_part]
+        yield Finding(f"no {what} is much worse off", not low, ", ".join(low) or f"none of {len(lifts)}")
     yield from _popularity_bias(evaluation, candidate, limits, baseline.novelty_at_10)
 
 

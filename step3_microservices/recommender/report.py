@@ -13,6 +13,7 @@ from shared.recommender.behaviour import Finding
 from shared.recommender.evaluation import Evaluation, Figures
 
 _COLOURS = ("#8c959f", "#57606a", "#bc4c00", "#0969da", "#1a7f37")
+_MOST_COUNTRIES = 12
 _COLUMNS = ("recall@10", "recall@20", "NDCG@10", "coverage@10", "novelty@10")
 
 
@@ -42,13 +43,16 @@ def write_report(report: Report, folder: Path) -> None:
     (folder / "report.json").write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
     (folder / "model_card.md").write_text(model_card(report), encoding="utf-8")
     models = report.evaluation.models
+    its = models[report.candidate]
+    countries = sorted(its.by_country, key=lambda code: -its.by_country[code].users)[:_MOST_COUNTRIES]
     groups: dict[str, dict[str, Mapping[str, Figures]]] = {
-        "models": {name: {"known users": its.known} for name, its in models.items()},
-        "activity": {name: its.by_activity for name, its in models.items()},
-        "countries": {name: its.by_country for name, its in models.items()},
+        "models": {name: {"known users": figures.known} for name, figures in models.items()},
+        "activity": {name: figures.by_activity for name, figures in models.items()},
+        "countries": {name: figures.by_country for name, figures in models.items()},
     }
-    for name, figures in groups.items():
-        plot = _bars(f"NDCG@10, by {name}", figures)
+    parts = {"models": ["known users"], "activity": list(its.by_activity), "countries": countries}
+    for name, group in groups.items():
+        plot = _bars(group, parts[name])
         for ending in ("svg", "png"):
             plot.savefig(folder / f"{name}.{ending}", bbox_inches="tight", dpi=120)
 
@@ -97,7 +101,7 @@ def model_card(report: Report) -> str:
         "",
         "## Limits",
         "",
-        "* An item counts as available in a country once anybody at home there took it; before, nobody there is shown it.",
+        "* An item is available in a country once anybody at home there took it; until then nobody there is shown it.",
         "* Figures are those of the past: what people took when other lists were shown to them, or none.",
         "* Small countries and short histories get worse lists; the parts above say by how much.",
     ]
@@ -109,18 +113,19 @@ def _markdown(rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (heading, ["---"] * len(heading), *others)]
 
 
-def _bars(title: str, figures: Mapping[str, Mapping[str, Figures]]) -> Figure:
+def _bars(figures: Mapping[str, Mapping[str, Figures]], parts: Sequence[str]) -> Figure:
     """Draw a group of bars for each part of the users, and in it a bar for each model."""
-    parts = list(dict.fromkeys(part for its in figures.values() for part in its))
-    plot = Figure(figsize=(max(6.0, 1.2 + 0.22 * len(parts) * len(figures)), 3.6))
+    plot = Figure(figsize=(8, 3.6))
     axes = plot.subplots()
     width = 0.8 / len(figures)
     for number, (name, its) in enumerate(figures.items()):
         places = np.arange(len(parts)) + (number - (len(figures) - 1) / 2) * width
         heights = [its[part].ndcg_at_10 if part in its else 0.0 for part in parts]
-        axes.bar(places, heights, width, label=name, color=_COLOURS[number % len(_COLOURS)])
-    axes.set_title(title)
+        bars = axes.bar(places, heights, width, label=name, color=_COLOURS[number % len(_COLOURS)])
+        if len(parts) == 1:
+            axes.bar_label(bars, fmt="%.3f")
+    axes.set_ylabel("NDCG@10")
     axes.set_xticks(range(len(parts)), parts)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small")
+    plot.legend(loc="lower center", bbox_to_anchor=(0.5, 0.93), ncols=3, frameon=False, fontsize="small")
     return plot
