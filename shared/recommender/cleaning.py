@@ -11,7 +11,7 @@ that logs are read once.
 """
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from operator import and_
 from typing import Any, Literal
 
@@ -38,6 +38,7 @@ class Program:
     counts: str
 
 
+@cache
 def program(dialect: Dialect) -> Program:
     """Write the program for an engine."""
     rows = ibis.table({"day": "string"} | dict.fromkeys(COLUMNS, "string"), name=ROWS)

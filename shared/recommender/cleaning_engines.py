@@ -8,6 +8,7 @@ from typing import Protocol, Self
 import duckdb
 
 from shared.recommender.cleaning import JUDGED, ROWS, program
+from shared.recommender.cleaning_report import CleaningError
 from shared.recommender.files import Files, LocalFiles
 from shared.recommender.logs import COLUMNS, Day, LogsError, day_name
 
@@ -43,14 +44,16 @@ class DuckDbEngine:
         """Start DuckDB with so much memory, such as `2GB`, and a folder for what does not fit into it."""
         self.files: Files = LocalFiles()
         self._program = program("duckdb")
-        self._database = duckdb.connect(
-            config={
-                "memory_limit": memory_limit,
-                "temp_directory": scratch,
-                "threads": threads or os.cpu_count() or 1,
-                "preserve_insertion_order": False,
-            }
-        )
+        settings = {
+            "memory_limit": memory_limit,
+            "temp_directory": scratch,
+            "threads": threads or os.cpu_count() or 1,
+            "preserve_insertion_order": False,
+        }
+        try:
+            self._database = duckdb.connect(config=settings)
+        except duckdb.Error as error:
+            raise CleaningError(f"DuckDB does not start: {error}.", "Write a memory limit such as 2GB.") from error
 
     def __enter__(self) -> Self:
         return self

@@ -175,7 +175,7 @@ def _parsed(lines: DataFrame, texts: str) -> DataFrame:
     """
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": _BROKEN}
     row = sql.from_json("value", f"{texts}, {_BROKEN} string", options)
-    is_object = sql.col("value").rlike("^[ \t]*[{].*[}][ \t\r]*$")
+    is_object = sql.is_valid_utf8("value") & sql.col("value").rlike("^[ \t]*[{].*[}][ \t\r]*$")
     there = lines.where(sql.col("value").rlike("[^ \t\r]")).select(
         "day", is_object.alias("is_object"), row.alias("row")
     )

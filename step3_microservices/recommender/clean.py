@@ -15,8 +15,9 @@ from tqdm import tqdm
 from shared.errors import ExpectedError
 from shared.recommender.cleaning_days import clean, days_to_clean
 from shared.recommender.cleaning_engines import DuckDbEngine, Engine
-from shared.recommender.cleaning_report import table_lines
+from shared.recommender.cleaning_report import CleaningError, table_lines
 
+SPARK = "step3_microservices/recommender/requirements-spark.txt"
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 
@@ -47,8 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextmanager
 def _engine(options: argparse.Namespace) -> Iterator[Engine]:
     if options.engine == "spark":
-        from shared.recommender.cleaning_spark import spark_engine  # noqa: PLC0415 - Spark is asked for, or not there
-
+        try:
+            from shared.recommender.cleaning_spark import spark_engine  # noqa: PLC0415 - for whom asks for it alone
+        except ImportError as error:
+            raise CleaningError(f"Spark is not installed ({error}).", f"Install what {SPARK} names.") from error
         with spark_engine(options.master) as spark:
             yield spark
     else:
