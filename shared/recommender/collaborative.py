@@ -25,7 +25,7 @@ from shared.recommender.interactions import HALF_LIFE_DAYS, Interactions, Number
 from shared.recommender.popularity import recent_popularity
 from shared.recommender.ranking import Scores
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Settings:
     half_life_days: float = HALF_LIFE_DAYS
     """After how many days an interaction counts half."""
 
-    trend: float = 0.05
+    trend: float = 0.08
     """How much the country's last days count, next to factors whose product is about 1 for what a user takes."""
 
     seed: int = 1
@@ -105,7 +105,7 @@ class Collaborative:
         """Count the trend, and factorise the history as it counts on its last day."""
         self._trend.fit(interactions)
         weights = interactions.weight_matrix(interactions.last_day, self.settings.half_life_days)
-        takers = np.asarray(interactions.taken.sum(axis=0), np.float32).ravel()
+        takers = np.bincount(weights.indices, minlength=weights.shape[1]).astype(np.float32)
         self._discounts = (np.maximum(takers, 1) / takers.mean()) ** -self.settings.discount
         self.factors = self._factorise(self._evidence(weights), self.settings, self._progress)
         self._item_products = self.factors.items.T @ self.factors.items

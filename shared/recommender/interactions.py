@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from shared.errors import ExpectedError
+from shared.recommender.cleaning_rules import UNKNOWN_COUNTRY
 
 NO_COUNTRY = -1
 HALF_LIFE_DAYS = 30.0
@@ -44,7 +45,7 @@ class Interactions:
     country_codes: Sequence[str]
     users: NDArray[np.int32]
     items: NDArray[np.int32]
-    countries: NDArray[np.int32]
+    countries: NDArray[np.int32]  # NO_COUNTRY where it is not known
     days: NDArray[np.int32]  # since 1970-01-01
     weights: NDArray[np.float32]  # not decayed
 
@@ -92,22 +93,33 @@ class Interactions:
 
     @cached_property
     def user_countries(self) -> NDArray[np.int32]:
-        """The country of each user's newest row, NO_COUNTRY where a user has none."""
-        last = np.full(len(self.user_ids), NO_COUNTRY, np.int32)
-        order = np.argsort(self.days, kind="stable")
-        last[self.users[order]] = self.countries[order]  # of several values for one place NumPy keeps the last
-        return last
+        """Where each user is at home: the country of most of their rows; NO_COUNTRY where none of them has any."""
+        homes = np.full(len(self.user_ids), NO_COUNTRY, np.int32)
+        shape = (len(self.user_ids), len(self.country_codes))
+        ones = np.ones(len(self.placed), np.int32)
+        rows = csr_matrix((ones, (self.placed.users, self.placed.countries)), shape=shape)
+        users = np.repeat(np.arange(shape[0]), np.diff(rows.indptr))
+        order = np.argsort(rows.data, kind="stable")
+        homes[users[order]] = rows.indices[order]  # of several values for one place NumPy keeps the last
+        return homes
 
     @cached_property
     def available(self) -> NDArray[np.bool_]:
-        """Countries x items: whether anybody ever took the item there.
+        """Countries x items: whether anybody who is at home there ever took the item there.
 
-        Nobody hands over each country's catalogue, so this stands for it. An item without a taker in a country cannot
-        be told from one that must not be shown there, and showing too little is the safer mistake.
+        Nobody hands over each country's catalogue, so this stands for it. Travellers do not count: what they take comes
+        from their own country's catalogue. An item without a taker in a country cannot be told from one that must not
+        be shown there, and showing too little is the safer mistake.
         """
+        at_home = self.placed.where(self.placed.countries == self.user_countries[self.placed.users])
         seen = np.zeros((len(self.country_codes), len(self.item_ids)), np.bool_)
-        seen[self.countries, self.items] = True
+        seen[at_home.countries, at_home.items] = True
         return seen
+
+    @cached_property
+    def placed(self) -> "Interactions":
+        """The rows whose country is known."""
+        return self.where(self.countries != NO_COUNTRY)
 
     def _matrix(self, values: NDArray[np.float32]) -> csr_matrix:
         shape = (len(self.user_ids), len(self.item_ids))
@@ -122,7 +134,9 @@ def day_number(day: date) -> int:
 def read_interactions(folder: Path, item_ids: Sequence[str], until: date | None = None) -> Interactions:
     """Read `day=YYYY-MM-DD/pairs.parquet` of all days, or of those up to and including `until`.
 
-    `item_ids` is the catalogue: rows of other items are left out, for nothing could be shown of them.
+    `folder` may also be what cleaning wrote, which has these under `interactions`, next to what was dropped.
+    `item_ids` is the catalogue: rows of other items are left out, for nothing could be shown of them, and so are those
+    without weight, as of what was only shown.
     Raises InteractionsError where there is no such day, or where one cannot be read.
     """
     tables = [_read_day(path, day) for day, path in _day_files(folder) if until is None or day <= until]
@@ -133,9 +147,12 @@ def read_interactions(folder: Path, item_ids: Sequence[str], until: date | None 
     catalogue = pc.index_in(seen_ids, value_set=pa.array(item_ids, pa.string()))
     place = pc.fill_null(catalogue, -1).to_numpy(zero_copy_only=False).astype(np.int32)
     items = place[items]
+    names = codes.to_pylist()
+    if UNKNOWN_COUNTRY in names:
+        countries = np.where(countries == names.index(UNKNOWN_COUNTRY), np.int32(NO_COUNTRY), countries)
     days, weights = (table[name].to_numpy() for name in ("day", "weight"))
-    read = Interactions(user_ids.to_pylist(), list(item_ids), codes.to_pylist(), users, items, countries, days, weights)
-    known = read.where(items >= 0)
+    read = Interactions(user_ids.to_pylist(), list(item_ids), names, users, items, countries, days, weights)
+    known = read.where((items >= 0) & (weights > 0))
     if not len(known):
         raise InteractionsError(
             f"{folder} has no interaction with an item of the catalogue.", "Check that they belong."
@@ -144,6 +161,7 @@ def read_interactions(folder: Path, item_ids: Sequence[str], until: date | None 
 
 
 def _day_files(folder: Path) -> list[tuple[date, Path]]:
+    folder = folder / "interactions" if (folder / "interactions").is_dir() else folder
     try:
         return [(date.fromisoformat(path.name[4:]), path / "pairs.parquet") for path in sorted(folder.glob("day=*"))]
     except ValueError as error:

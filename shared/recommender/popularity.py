@@ -46,7 +46,11 @@ class Popularity:
             rows = interactions.since(interactions.last_day - timedelta(days=self._last_days - 1))
         self.counts = np.asarray(rows.taken.sum(axis=0), np.float64).ravel()
         everywhere = self.counts / self.counts.sum()
-        by_country = _takers_by_country(rows) if self._by_country else np.zeros((len(rows.country_codes), 1))
+        by_country = (
+            _takers_by_country(rows, interactions.user_countries)
+            if self._by_country
+            else np.zeros((len(rows.country_codes), 1))
+        )
         prior = self._shrinkage * everywhere
         shares = (by_country + prior) / (by_country.sum(axis=1, keepdims=True) + self._shrinkage)
         self._shares = np.vstack([shares, everywhere]).astype(np.float32)  # NO_COUNTRY is -1, the last row
@@ -86,15 +90,15 @@ def recent_popularity(last_days: int = RECENT_DAYS) -> Popularity:
 
 def _widespread(interactions: Interactions) -> Numbers:
     """Return the items that are available to nearly all users, or where those are few, to the most."""
-    users = np.bincount(interactions.countries, minlength=len(interactions.country_codes))
+    users = np.bincount(interactions.placed.countries, minlength=len(interactions.country_codes))
     reach = users / users.sum() @ interactions.available
     least = min(_NEARLY_ALL, np.sort(reach)[-LIST_LENGTH:][0])
     return np.flatnonzero((reach >= least) & (reach > 0))
 
 
-def _takers_by_country(rows: Interactions) -> NDArray[Any]:
-    """Return countries x items: how many users took it there."""
+def _takers_by_country(rows: Interactions, homes: Numbers) -> NDArray[Any]:
+    """Return countries x items: how many users took it who are at home there."""
     countries, items = len(rows.country_codes), len(rows.item_ids)
-    places = (rows.countries.astype(np.int64) * items + rows.items) * len(rows.user_ids) + rows.users
-    each_once = np.unique(places) // len(rows.user_ids)
-    return np.bincount(each_once, minlength=countries * items).reshape(countries, items)
+    where = np.repeat(homes, np.diff(rows.taken.indptr)).astype(np.int64)
+    places = where * items + rows.taken.indices
+    return np.bincount(places[where != NO_COUNTRY], minlength=countries * items).reshape(countries, items)

@@ -53,7 +53,7 @@ class Split:
 
     @cached_property
     def user_countries(self) -> NDArray[np.int32]:
-        """Where each user is met: known ones in the country they were last in, strangers in that of their request."""
+        """Where each user is met: known ones at home as far as is known before, strangers where they are afterwards."""
         known, met = self.train.user_countries, self.test.user_countries
         return np.where(known == NO_COUNTRY, met, known)
 

@@ -38,7 +38,7 @@ class Release:
             folder,
             items=self.catalogue.items,
             lists=self._users_lists(progress),
-            country_lists={code: _strangers_list(self.model, place) for place, code in enumerate(codes)},
+            country_lists={code: its for place, code in enumerate(codes) if (its := _strangers_list(self.model, place))},
             global_list=_strangers_list(self.model, NO_COUNTRY),
             card=self.report.to_json(),
             trained_until=self.interactions.last_day,

@@ -97,7 +97,7 @@ def model_card(report: Report) -> str:
         "",
         "## Limits",
         "",
-        "* An item counts as available in a country once anybody there took it; before, nobody there is shown it.",
+        "* An item counts as available in a country once anybody at home there took it; before, nobody there is shown it.",
         "* Figures are those of the past: what people took when other lists were shown to them, or none.",
         "* Small countries and short histories get worse lists; the parts above say by how much.",
     ]

@@ -7,7 +7,7 @@ then trained on all days, and published.
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from shared.errors import ExpectedError
 from shared.recommender.behaviour import examine
 from shared.recommender.catalogue import Catalogue, read_catalogue
-from shared.recommender.collaborative import Collaborative, Settings, implicit_factors
+from shared.recommender.collaborative import Collaborative, Progress, Settings, implicit_factors
 from shared.recommender.collaborative_spark import spark_factors
 from shared.recommender.demo_truth import Truth
 from shared.recommender.evaluation import evaluate
@@ -35,6 +35,7 @@ from step3_microservices.recommender.report import Report, table, write_report
 ARTIFACTS = ".data/recommender/artifacts"
 REPORT = Path(".data/recommender/report")
 REFUSED, UNUSABLE = 1, 2
+INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Options:
     settings: Settings = field(default_factory=Settings)
     master: str | None = None
 
-    def candidate(self, progress: Callable[[int], None]) -> Collaborative:
+    def candidate(self, progress: Progress) -> Collaborative:
         """Return the model that is to be released, not fitted yet; `progress` hears of each iteration."""
         factorise = spark_factors(self.master) if self.master else implicit_factors
         return Collaborative(self.settings, factorise=factorise, progress=progress)
@@ -123,6 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         _tell(f"{error.filename} cannot be written ({error.strerror}).\nName another place.")
         return UNUSABLE
+    except KeyboardInterrupt:
+        _tell("Stopped. What was released before is served on.")
+        return INTERRUPTED
     print(f"{manifest.version}: lists for {manifest.users} users")  # noqa: T201
     return 0
 
@@ -150,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _fitted(options: Options, interactions: Interactions, what: str) -> Collaborative:
     with _bar(what, options.settings.iterations) as bar:
-        model = options.candidate(lambda done: bar.update(done - bar.n) and None)
+        model = options.candidate(lambda done: bar.update(done - bar.n))
         model.fit(interactions)
     return model
 

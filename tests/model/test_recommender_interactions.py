@@ -110,16 +110,18 @@ def test_weights_of_the_same_item_add_up_and_halve_with_age():
     assert rows.weight_matrix(rows.last_day, half_life_days=10).dtype == np.float32
 
 
-def test_somebody_lives_where_they_were_last():
+def test_somebody_is_at_home_where_most_of_their_rows_are():
     rows = interactions([(0, 0, 0, 3, 1), (0, 1, 1, 5, 1), (0, 2, 0, 4, 1)], n_users=2)
 
-    assert rows.user_countries.tolist() == [1, NO_COUNTRY]
+    assert rows.user_countries.tolist() == [0, NO_COUNTRY]
 
 
-def test_an_item_is_available_where_somebody_took_it():
+def test_an_item_is_available_where_somebody_who_is_at_home_there_took_it():
     rows = interactions([(0, 0, 0, 0, 1), (1, 1, 1, 0, 1), (1, 0, 1, 1, 1)], n_items=3)
+    with_a_traveller = interactions([(0, 0, 0, 0, 1), (0, 1, 0, 1, 1), (0, 2, 1, 2, 1), (1, 1, 1, 0, 1)])
 
     assert rows.available.tolist() == [[True, False, False], [True, True, False]]
+    assert with_a_traveller.available.tolist() == [[True, True, False], [False, True, False]]
 
 
 def test_days_are_cut_out_under_the_same_numbers():
@@ -129,3 +131,21 @@ def test_days_are_cut_out_under_the_same_numbers():
     assert rows.before(second).users.tolist() == [0]
     assert rows.since(second).users.tolist() == [1, 2]
     assert rows.since(second).user_ids == rows.user_ids
+
+
+def test_an_unknown_country_is_none_and_what_was_only_shown_is_not_taken(tmp_path):
+    write_day(tmp_path, "2026-09-01", [("ann", "DE", "radio", 1.0), ("ben", "ZZ", "maps", 1.0)])
+    write_day(tmp_path, "2026-09-02", [("ann", "ZZ", "chess", 1.0), ("ben", "DE", "chess", 0.0)])
+
+    read = read_interactions(tmp_path, ITEMS)
+
+    homes = [read.country_codes[home] if home != NO_COUNTRY else None for home in read.user_countries]
+    assert dict(zip(read.user_ids, homes, strict=True)) == {"ann": "DE", "ben": None}
+    assert read.taken.sum() == 3
+    assert [ITEMS[item] for item in np.flatnonzero(read.available.any(axis=0))] == ["radio"]
+
+
+def test_what_cleaning_wrote_may_be_named_as_a_whole(tmp_path):
+    write_day(tmp_path / "interactions", "2026-09-01", [("ann", "DE", "radio", 1.0)])
+
+    assert len(read_interactions(tmp_path, ITEMS)) == 1

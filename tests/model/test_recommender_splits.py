@@ -70,7 +70,7 @@ def test_a_row_of_the_future_is_found():
 def test_an_item_of_the_future_is_found():
     split = split_by_day(interactions(ROWS))
 
-    with pytest.raises(LeakError, match="item-0 .* not released before"):
+    with pytest.raises(LeakError, match=r"item-0 .* not released before"):
         check_rows(split, {"item-0": split.cut})
 
 
