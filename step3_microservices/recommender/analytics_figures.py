@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from math import inf
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
+from step3_microservices.gateway.problems import NotReadyError
 from step3_microservices.recommender.click_rates import Cell, Outcome, outcomes_by
 from step3_microservices.recommender.experiment import COLLABORATIVE, CONTROL, Experiment, SampleRatio
 
 if TYPE_CHECKING:
     from step3_microservices.recommender.event_store import EventStore
+
+_PATIENCE_S = 1.0
 
 
 class RateJson(BaseModel):
@@ -67,20 +71,36 @@ class Analytics:
         self._opened: EventStore | None = None
 
     def figures(self, days: int) -> AnalyticsJson:
-        """Return what is known of the last days. Raises NotReadyError where the database cannot be used."""
-        with self._lock:
-            made_at, figures = self._kept.get(days, (float("-inf"), None))
-            if figures is None or monotonic() - made_at > self._keep_s:
-                figures = self._figures(days)
-                self._kept[days] = monotonic(), figures
+        """Return what is known of the last days, as of some seconds ago.
+
+        Raises NotReadyError where the database cannot be used, and while somebody else has the figures added up for
+        the first time: those who wait would soon have every thread of the service, and nobody would recommend.
+        """
+        if figures := self._known(days, self._keep_s):
             return figures
+        if not self._lock.acquire(timeout=_PATIENCE_S):
+            if figures := self._known(days, inf):
+                return figures
+            raise NotReadyError("The figures are being added up.", "Open this again in a few seconds.", 5)
+        try:
+            if figures := self._known(days, self._keep_s):
+                return figures
+            figures = self._add_up(days)
+            self._kept[days] = monotonic(), figures
+            return figures
+        finally:
+            self._lock.release()
+
+    def _known(self, days: int, age_s: float) -> AnalyticsJson | None:
+        made_at, figures = self._kept.get(days, (-inf, None))
+        return figures if monotonic() - made_at <= age_s else None
 
     def close(self) -> None:
         """Give the connections back."""
         if self._opened:
             self._opened.close()
 
-    def _figures(self, days: int) -> AnalyticsJson:
+    def _add_up(self, days: int) -> AnalyticsJson:
         from step3_microservices.recommender.event_store import EventStore  # noqa: PLC0415 - SQLAlchemy is large
 
         self._opened = store = self._opened or EventStore(self._database)

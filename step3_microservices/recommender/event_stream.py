@@ -105,6 +105,10 @@ class EventReader:
         )
         return _entries(answer[0][1]) if answer else []
 
+    def is_full(self, entries: Sequence[Entry]) -> bool:
+        """Return whether these are as many as are taken at once."""
+        return len(entries) >= self._at_once
+
     def claim(self) -> list[Entry]:
         """Return entries that somebody took and did not finish, as one that was killed."""
         _, entries, *_ = self._redis.xautoclaim(

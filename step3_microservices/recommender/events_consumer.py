@@ -37,6 +37,7 @@ LOGGING = {
 }
 
 _WAIT_S = 1.0  # for the next event, and so at most until SIGTERM is heard
+_GATHER_S = 0.1  # after a batch with room left: what comes meanwhile is one transaction, and not a hundred
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _TOLD_EVERY = 10_000  # events
 
@@ -80,7 +81,8 @@ class Consumer:
         pause_s, gone_since = _FIRST_PAUSE_S, 0.0
         while not stopping.is_set():
             try:
-                self._turn()
+                if not self._turn():
+                    stopping.wait(_GATHER_S)
             except (RedisError, NotReadyError) as error:
                 if not gone_since:
                     gone_since = monotonic()
@@ -93,7 +95,8 @@ class Consumer:
                 _log.info("working again", extra={"fields": {"after_s": round(monotonic() - gone_since, 1)}})
             pause_s, gone_since = _FIRST_PAUSE_S, 0.0
 
-    def _turn(self) -> None:
+    def _turn(self) -> bool:
+        """Write one batch; return whether it was a full one, so that there is more to be expected."""
         self._store = self._store or self._open_store()
         if not self._in_work:
             try:
@@ -104,7 +107,8 @@ class Consumer:
                 self._reader.join()
         if self._in_work:
             self._write(self._store, self._in_work)
-            self._in_work = []
+        is_full, self._in_work = self._reader.is_full(self._in_work), []
+        return is_full
 
     def _next(self) -> list[Entry]:
         """Return what was left by others, from time to time; else what is new."""

@@ -48,8 +48,9 @@ def soak(_seconds: float) -> int:
             left.process.wait()
     hit = sum(map(bool, in_hand))
     print(
-        f"{EVENTS:,} events, a tenth of them twice: answers {dict(statuses)}; {len(in_hand)} kills, of which {hit} left "
-        f"{sum(in_hand):,} events in hand; {kept:,} in the database, {counted:,} impressions counted, {seconds:.0f} s"
+        f"{EVENTS:,} events, a tenth of them twice: answers {dict(statuses)}; {len(in_hand)} kills, of which {hit} "
+        f"left {sum(in_hand):,} events in hand; {kept:,} in the database, {counted:,} impressions counted; "
+        f"{seconds:.0f} s"
     )
     is_whole = kept == counted == EVENTS and set(statuses) == {202}
     return int(not is_whole or len(in_hand) < KILLS or not hit)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from step3_microservices.worker.export import export
+from tests.app.step3.postgresql import PostgreSQL, postgresql_server
 from tests.app.step3.system import System, running
 
 
@@ -15,6 +16,13 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("artifacts")
     export("efficientnet_lite0", artifacts=folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
+    """A server for all: each test has a database of its own in it."""
+    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -89,13 +89,6 @@ def postgresql_server(folder: Path) -> Iterator[PostgreSQL]:
         server.stop()
 
 
-@contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL of one's own; yield its address."""
-    with postgresql_server(folder) as server:
-        yield server.url
-
-
 def _programs() -> Path | None:
     """Return the folder of the server's programs, which Debian keeps out of PATH."""
     on_path = shutil.which("postgres")

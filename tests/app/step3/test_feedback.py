@@ -24,7 +24,6 @@ from step3_microservices.gateway.feedback_forms import FeedbackRecord, Predicted
 from step3_microservices.gateway.feedback_store import FeedbackStore
 from tests.app.http_contract import CAT, CATS, COFFEE, assert_problem, cut_short, parts
 from tests.app.serving import free_port, serving
-from tests.app.step3.postgresql import postgresql
 from tests.app.step3.system import GATEWAY, System, running
 from tests.conftest import ROOT
 
@@ -338,15 +337,14 @@ def test_an_export_overwrites_nothing(filled, tmp_path, monkeypatch, capsys):
 # --- PostgreSQL ------------------------------------------------------------------------------------------------------
 
 
-def test_postgresql_keeps_the_same(tmp_path_factory):
-    with postgresql(tmp_path_factory.mktemp("postgresql")) as address:
-        store = FeedbackStore(address)
-        guess = Predicted("tiger cat", 0.25, "model/1")
-        given = record(1, "tabby", image_png=png("red"), predicted=guess, comment="Žofka 🐈")
+def test_postgresql_keeps_the_same(postgresql):
+    store = FeedbackStore(postgresql.new_database())
+    guess = Predicted("tiger cat", 0.25, "model/1")
+    given = record(1, "tabby", image_png=png("red"), predicted=guess, comment="Žofka 🐈")
 
-        said = [store.add(given), store.add(given)]
-        kept = list(store.records())
-        store.close()
+    said = [store.add(given), store.add(given)]
+    kept = list(store.records())
+    store.close()
 
     assert said == [(given, True), (given, False)]
     assert kept == [given]

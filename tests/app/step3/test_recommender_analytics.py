@@ -10,6 +10,7 @@ import requests
 from playwright.sync_api import expect
 from scipy import stats
 
+from step3_microservices.gateway.problems import NotReadyError
 from step3_microservices.recommender.analytics_charts import day_chart, interval_line, percent, scale_of
 from step3_microservices.recommender.analytics_figures import Analytics, RateJson
 from step3_microservices.recommender.click_rates import Outcome, wilson_interval
@@ -21,7 +22,6 @@ from tests.app.page_contract import assert_accessible
 from tests.app.serving import serving
 from tests.app.step3.events_service import create_app
 from tests.app.step3.events_system import SERVICE, kept
-from tests.app.step3.postgresql import postgresql_server
 
 NOW = datetime.now(UTC)
 TODAY = NOW.date()
@@ -117,14 +117,13 @@ def counts(rates):
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def any_store(request, tmp_path, tmp_path_factory):
+def any_store(request, store):
     if request.param == "sqlite":
-        yield request.getfixturevalue("store")
-        return
-    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as server:
-        store = EventStore(server.url)
         yield store
-        store.close()
+        return
+    other = EventStore(request.getfixturevalue("postgresql").new_database())
+    yield other
+    other.close()
 
 
 def test_rates_are_told_by_arm_position_country_and_day(any_store):
@@ -177,6 +176,21 @@ def test_countries_come_with_the_most_impressions_first(store):
     events = [kept(number, list_id=f"list-{number}", country=country) for number, country in enumerate(countries)]
 
     assert [*figures_of(store, events).by_country] == ["FR", "AT", "DE"]
+
+
+def test_while_figures_are_added_up_nobody_waits_for_them(store):
+    analytics = Analytics(url_of(store), Experiment(), keep_s=0)
+    with analytics._lock, pytest.raises(NotReadyError, match="being added up"):
+        analytics.figures(7)
+    before = analytics.figures(7)
+    store.add([kept(1)])
+
+    with analytics._lock:
+        meanwhile = analytics.figures(7)
+
+    assert meanwhile == before
+    assert analytics.figures(7).total.impressions == 1
+    analytics.close()
 
 
 # --- the lines -------------------------------------------------------------------------------------------------------

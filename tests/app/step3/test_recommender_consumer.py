@@ -22,7 +22,6 @@ from tests.app.step3.events_system import (
     kept,
     start_consumer,
 )
-from tests.app.step3.postgresql import postgresql_server
 from tests.app.step3.system import redis_server
 from tests.conftest import ROOT
 
@@ -39,12 +38,6 @@ def stream(redis):
     return EventStream(redis.client)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as server:
-        yield server
-
-
 @pytest.fixture
 def file(tmp_path):
     return f"sqlite:///{tmp_path}/analytics.sqlite"
@@ -52,7 +45,7 @@ def file(tmp_path):
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request, file):
-    store = EventStore(file if request.param == "sqlite" else request.getfixturevalue("server").new_database())
+    store = EventStore(file if request.param == "sqlite" else request.getfixturevalue("postgresql").new_database())
     yield store
     store.close()
 
@@ -161,18 +154,18 @@ def test_what_is_no_event_is_logged_and_holds_nothing_up(stream, redis, file, tm
     assert "of another version" in consumer.log
 
 
-def test_while_the_database_is_gone_events_wait(stream, redis, server, tmp_path):
-    database = server.new_database()
+def test_while_the_database_is_gone_events_wait(stream, redis, postgresql, tmp_path):
+    database = postgresql.new_database()
     with consuming(tmp_path, redis.url, database) as consumer:
         store = EventStore(database)
         stream.add(numbers(0, 10))
         eventually(lambda: all_written(redis.client, store, 10))
-        server.stop()
+        postgresql.stop()
         stream.add(numbers(10, 700))
         eventually(lambda: '"waiting"' in consumer.log)
         stream.add(numbers(710, 10))
         waiting = stream.waiting()
-        server.start()
+        postgresql.start()
         eventually(lambda: "working again" in consumer.log and all_written(redis.client, store, 720))
         store.close()
 

@@ -221,7 +221,7 @@ def test_without_redis_the_door_says_when_to_come_again(tmp_path):
 
 
 def test_schemathesis_finds_the_doors_as_their_document_says(service, tmp_path):
-    result = st_run(service.address, tmp_path, "--max-examples", "80")
+    result = st_run(service.address, tmp_path, "--max-examples", "40")
 
     assert result.returncode == 0, result.stdout
     assert "2 selected / 2 total" in result.stdout

@@ -16,7 +16,6 @@ from step3_microservices.gateway.problems import NotReadyError
 from step3_microservices.recommender.event_store import EVENTS, EventStore
 from tests.app.serving import ROOT
 from tests.app.step3.events_system import kept
-from tests.app.step3.postgresql import postgresql_server
 
 AT_ONCE = 4
 OPEN = """
@@ -29,17 +28,11 @@ open_database(sys.argv[1])
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as server:
-        yield server
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request, tmp_path):
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/made when needed/with 100% care/analytics.sqlite"
-    return request.getfixturevalue("server").new_database()
+    return request.getfixturevalue("postgresql").new_database()
 
 
 def test_migrations_make_the_tables_that_the_code_works_with(database):
