@@ -20,6 +20,7 @@ Config = TypeVar("Config", bound=_Dataclass)
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 DatabaseUrl = Annotated[str, Field(pattern=r"^(sqlite:///.|postgresql(\+[a-z0-9]+)?://)")]
+HttpUrl = Annotated[str, Field(pattern="^https?://.")]
 RedisUrl = Annotated[str, Field(pattern="^(rediss?|unix)://")]
 
 

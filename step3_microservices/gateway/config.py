@@ -9,12 +9,11 @@ from pydantic.dataclasses import dataclass
 from shared.classifier.images import MAX_BYTES, MAX_PIXELS
 from step3_microservices.drift import LONGEST_WINDOW_H
 from step3_microservices.gateway.edge_settings import Origin, Sha256, Storage, check_edges
-from step3_microservices.settings import Count, DatabaseUrl, RedisUrl, Seconds, read, split
+from step3_microservices.settings import Count, DatabaseUrl, HttpUrl, RedisUrl, Seconds, read, split
 
 _MEBIBYTE = 1024 * 1024
 
 Hours = Annotated[int, Field(ge=1, le=LONGEST_WINDOW_H)]
-HttpUrl = Annotated[str, Field(pattern="^https?://.")]
 
 
 @dataclass(frozen=True)

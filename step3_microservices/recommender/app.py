@@ -5,6 +5,7 @@ queue and no worker; instead the model is replaced while requests go on.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from flask import Response, jsonify, request
@@ -17,6 +18,7 @@ from step3_microservices.gateway.documentation_pages import SECURITY_SCHEMES
 from step3_microservices.gateway.problems import NotReadyError, explain_errors, invalid_parameters
 from step3_microservices.gateway.request_figures import count_requests
 from step3_microservices.gateway.request_log import log_requests
+from step3_microservices.gateway.request_spans import trace_requests
 from step3_microservices.recommender import documentation
 from step3_microservices.recommender.analytics import analytics_api, analytics_page
 from step3_microservices.recommender.analytics_figures import Analytics
@@ -30,6 +32,8 @@ from step3_microservices.recommender.metrics import Metrics
 from step3_microservices.recommender.recommendations import RecommendationsQuery, Recommender
 from step3_microservices.recommender.reload import Served
 from step3_microservices.redis_client import connect
+
+KEEP_LOOKING = "keep_looking"  # among the extensions: what keeps the artifact of a process up to date
 
 _STATIC = Path(__file__).parents[1] / "gateway" / "static"  # one set of styles for both services
 
@@ -62,6 +66,7 @@ def create_app(config: Config, store: ArtifactStore, metrics_folder: Path | None
     service = Service(served, Recommender(experiment, config.blocked_items, metrics), metrics)
 
     log_requests(app)
+    trace_requests(app)
     count_requests(app, metrics)
     explain_errors(app)
     protect(app, config, is_limited)
@@ -72,7 +77,8 @@ def create_app(config: Config, store: ArtifactStore, metrics_folder: Path | None
     app.register_api(probes(service))
     app.register_blueprint(analytics_page(analytics))
     app.register_blueprint(documentation.documentation_blueprint(app))
-    served.keep_looking(config.reload_interval_s, lambda outcome: metrics.reloads.labels(outcome).inc())
+    # For each web process to begin with, which a thread of this one would not be in.
+    app.extensions[KEEP_LOOKING] = partial(served.keep_looking, config.reload_interval_s, metrics.observe_version)
     return app
 
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from step3_microservices.gateway.edge_settings import Origin, Sha256, Storage, check_edges
-from step3_microservices.settings import Count, DatabaseUrl, RedisUrl, Seconds, read, split
+from step3_microservices.settings import Count, DatabaseUrl, HttpUrl, RedisUrl, Seconds, read, split
 
 ARTIFACTS = ".data/recommender/artifacts"
 
@@ -29,6 +29,7 @@ class Config:
 
     max_events: Count = 200_000  # that may wait for the database, each some 300 bytes of Redis
     analytics_database: DatabaseUrl = "sqlite:///.data/analytics.sqlite"  # or postgresql://user:password@host/name
+    otlp_endpoint: HttpUrl | None = None  # where OpenTelemetry's spans go, such as http://127.0.0.1:4318
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8010

@@ -54,6 +54,10 @@ class Metrics(RequestFigures):
             if count:
                 self._by_reason[reason].inc(count)
 
+    def observe_version(self, outcome: str) -> None:
+        """Count one version that was found."""
+        self.reloads.labels(outcome).inc()
+
     def export(self) -> Response:
         """Return all figures in Prometheus's text format."""
         figures = generate_latest(self.of_all_processes()) + generate_latest(self._of_this_process)

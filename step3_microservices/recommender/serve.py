@@ -6,7 +6,6 @@ import shutil
 import socket
 import sys
 import tempfile
-from importlib import import_module
 from pathlib import Path
 
 from flask import Flask
@@ -19,6 +18,7 @@ from step3_microservices.allocator import set_allocator
 from step3_microservices.recommender.config import Config, read_config
 from step3_microservices.recommender.connections import SharingWorker
 from step3_microservices.settings import ConfigError
+from step3_microservices.spans import export_spans
 
 LOGGING = {
     "version": 1,
@@ -31,7 +31,7 @@ LOGGING = {
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn with our settings. Each web process makes its app, and opens its artifact, after the fork."""
+    """gunicorn with our settings. Web processes share the memory of one app; each opens the artifact itself."""
 
     def __init__(self, config: Config, metrics_folder: Path) -> None:
         """Prepare; `run` starts serving and returns only by ending the process."""
@@ -54,17 +54,24 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "logger_class": ServerLogger,
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - memory: a slow disk must not look like a hung process
             "control_socket_disable": True,
+            "preload_app": not self.service.otlp_endpoint,  # what sends spans has to begin after the fork
+            "post_worker_init": _begin,
             "child_exit": _forget_process,
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """Return the app; called once in each web process."""
-        from step3_microservices.recommender.app import create_app  # noqa: PLC0415 - see `_import_once`
-        from step3_microservices.recommender.artifact_stores import ArtifactStore  # noqa: PLC0415
+        """Return the app; called once before there are web processes, or in each of them where spans are exported."""
+        from step3_microservices.recommender.app import create_app  # noqa: PLC0415 - Prometheus counts per process once it is imported
+        from step3_microservices.recommender.artifact_stores import ArtifactStore  # noqa: PLC0415 - with the rest
 
-        return create_app(self.service, ArtifactStore(self.service.artifacts), self.metrics_folder)
+        set_allocator()
+        export_spans("recommender", self.service.otlp_endpoint)
+        app = create_app(self.service, ArtifactStore(self.service.artifacts), self.metrics_folder)
+        gc.collect()
+        gc.freeze()  # a collection would write into every object, and so make each process a copy of its own
+        return app
 
 
 class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
@@ -72,6 +79,12 @@ class ServerLogger(Logger):  # type: ignore[misc] # gunicorn has no types
 
     def access(self, *_: object) -> None:
         """Leave it to the app."""
+
+
+def _begin(worker: SharingWorker) -> None:
+    from step3_microservices.recommender.app import KEEP_LOOKING  # noqa: PLC0415 - see `load`
+
+    worker.wsgi.extensions[KEEP_LOOKING]()
 
 
 def _forget_process(_server: object, worker: SharingWorker) -> None:
@@ -90,7 +103,6 @@ def main() -> int:
         return 2
     metrics_folder = Path(tempfile.mkdtemp(prefix="metrics-"))
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
-    _import_once()
     print(f"Serving on http://{_address(config)}.", file=sys.stderr)  # noqa: T201
     parent = os.getpid()
     try:
@@ -101,16 +113,6 @@ def main() -> int:
         if os.getpid() == parent:
             shutil.rmtree(metrics_folder, ignore_errors=True)
     return 0
-
-
-def _import_once() -> None:
-    """Import what web processes run before there are any, so that they share the memory it takes.
-
-    Not with this module: Prometheus counts per process only where it finds its folder as it is imported.
-    """
-    set_allocator()
-    import_module("step3_microservices.recommender.app")
-    gc.freeze()  # a collection would write into every object, and so copy all of them
 
 
 def _address(config: Config) -> str:

@@ -7,8 +7,10 @@ import time
 from datetime import date
 from pathlib import Path
 
+import boto3
 import pytest
 import requests
+from moto import mock_aws
 
 from shared.recommender.fallback import recommend
 from shared.recommender.manifest import LISTS
@@ -137,6 +139,24 @@ def test_going_back_is_a_replacement_too(served, source):
     look(served)
 
     assert of_ann(served[0].artifact) == (3, 1, 4)
+
+
+def test_a_bucket_is_looked_into_like_a_folder(source, tmp_path):
+    published(source)
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="recommendations")
+        store = ArtifactStore("s3://recommendations", client)
+        served = Served(store, tmp_path / "cache"), []
+        look(served)
+        assert served[0].manifest() is None
+
+        version = store.publish(source / ArtifactStore(str(source)).current()).version
+        store.set_current(version)
+        look(served)
+
+    assert of_ann(served[0].artifact) == (3, 1, 4)
+    assert served[1] == [SWAPPED]
 
 
 def test_a_pointer_that_vanishes_changes_nothing(served, source):

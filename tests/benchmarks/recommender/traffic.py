@@ -1,7 +1,7 @@
 """Requests at a steady rate over connections that are kept, by one thread that costs little of the shared processors.
 
 A time runs from the moment when a request was due, not from when it could be sent: whoever waits because others wait is
-counted as waiting.
+counted as waiting. So is, with the time until then, who still waits when the time is over twice.
 """
 
 import json
@@ -9,7 +9,7 @@ import select
 import socket
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from time import perf_counter
 from urllib.parse import urlsplit
 
@@ -41,38 +41,63 @@ class Connection:
         return self._answer if len(body) >= length else None
 
 
-def ask(address: str, paths: Sequence[str], rate: float, seconds: float, clients: int) -> list[float]:
-    """Ask for the paths in turn; return the seconds that each answer took. Anything but a 200 is an error."""
-    host, port = urlsplit(address).hostname, urlsplit(address).port
-    requests = [f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode() for path in paths]
-    connections = [Connection(host, port) for _ in range(clients)]
+def steady(address: str, paths: Sequence[str], rate: float, seconds: float, clients: int) -> list[float]:
+    """Ask so many times a second, for the paths in turn; return the seconds that each answer took."""
+    requests, connections = _prepared(address, paths, clients)
     idle, busy, times = deque(connections), set(), []
     started, sent, wanted = perf_counter(), 0, int(rate * seconds)
-    while len(times) < wanted:
-        now = perf_counter()
+    now = started
+    while len(times) < wanted and (now := perf_counter()) < started + 2 * seconds:
         while idle and sent < wanted and started + sent / rate <= now:
             connection = idle.popleft()
             connection.send(requests[sent % len(requests)], started + sent / rate)
             busy.add(connection)
             sent += 1
-        pause = max(0.0, started + sent / rate - perf_counter()) if idle and sent < wanted else 5.0
-        for connection in select.select(busy, (), (), pause)[0]:
-            answer = connection.receive()
-            if answer is None:
-                continue
-            if not answer.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(answer[:300])
+        pause = max(0.0, started + sent / rate - perf_counter()) if idle and sent < wanted else seconds
+        for connection in _answered(busy, pause):
             times.append(perf_counter() - connection.due)
             busy.remove(connection)
             idle.append(connection)
-    for connection in connections:
-        connection.socket.close()
+    times += [now - connection.due for connection in busy]
+    times += [now - started - number / rate for number in range(sent, wanted)]
     return times
 
 
+def at_once(address: str, paths: Sequence[str], seconds: float, clients: int) -> list[float]:
+    """Let each client ask again as soon as it is answered; return the seconds that each answer took."""
+    requests, connections = _prepared(address, paths, clients)
+    times: list[float] = []
+    started = perf_counter()
+    for number, connection in enumerate(connections):
+        connection.send(requests[number], perf_counter())
+    while perf_counter() < started + seconds:
+        for connection in _answered(connections, seconds):
+            times.append(perf_counter() - connection.due)
+            connection.send(requests[(len(times) + clients) % len(requests)], perf_counter())
+    return times
+
+
+def _prepared(address: str, paths: Sequence[str], clients: int) -> tuple[list[bytes], list[Connection]]:
+    host, port = urlsplit(address).hostname, urlsplit(address).port
+    requests = [f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode() for path in paths]
+    return requests, [Connection(host, port) for _ in range(clients)]
+
+
+def _answered(connections: Iterable[Connection], pause: float) -> Iterator[Connection]:
+    """Wait so many seconds for an answer; yield whoever has a whole one. Any status but 200 is an error."""
+    for connection in select.select(connections, (), (), pause)[0]:
+        answer = connection.receive()
+        if answer is None:
+            continue
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(answer[:300])
+        yield connection
+
+
 def main() -> None:
-    """Be the process that asks: take what to ask as JSON, give the times."""
-    print(json.dumps(ask(**json.load(sys.stdin))))
+    """Be the process that asks: take what to ask, and how, as JSON; give the times."""
+    given = json.load(sys.stdin)
+    print(json.dumps(steady(**given) if "rate" in given else at_once(**given)))
 
 
 if __name__ == "__main__":
