@@ -1,9 +1,6 @@
 """How the lists of all users get into one file: keys are sorted and appended, so that every page of it is full."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 
 import lmdb
@@ -46,10 +43,13 @@ def write_lists(path: Path, batches: Iterable[Batch], items: int, key_bytes: int
     every, length = np.concatenate(lists).view(np.uint8), np.concatenate(lengths) * number_bytes(items)
     has_list = np.flatnonzero(length)
     order = has_list[_order(keyed[has_list])]
+    is_shared = _equal_to_a_neighbour(keyed[order])
+    alone, sharing = order[~is_shared], order[is_shared]
     with lmdb.open(str(path), subdir=False, lock=False, sync=False, map_size=_LARGEST_MAP) as file:
         with file.begin(write=True) as transaction:
-            entries = _entries(keyed, every, length, order)
-            transaction.cursor().putmulti(_with_shared_keys(entries, user_ids), append=True)
+            transaction.cursor().putmulti(_entries(keyed, every, length, alone), append=True)
+            for key, value in _told_apart(_entries(keyed, every, length, sharing), [user_ids[row] for row in sharing]):
+                transaction.put(key, value)
         file.sync(True)
     return len(order)
 
@@ -74,30 +74,34 @@ def _order(keys: _Bytes) -> npt.NDArray[np.int64]:
     return np.argsort(wide.view(">u8").ravel().astype(np.uint64), kind="stable")
 
 
+def _equal_to_a_neighbour(keys: _Bytes) -> npt.NDArray[np.bool_]:
+    """Return which of the keys, in order, are keys of several users."""
+    equal = (keys[1:] == keys[:-1]).all(axis=1)
+    shared = np.zeros(len(keys), np.bool_)
+    shared[1:] |= equal
+    shared[:-1] |= equal
+    return shared
+
+
 def _entries(
-    keys: _Bytes, lists: _Bytes, sizes: npt.NDArray[np.int64], order: npt.NDArray[np.int64]
-) -> Iterator[tuple[bytes, bytes, int]]:
-    """Yield key, value and row of each list in that order."""
-    width, step = keys.shape[1], lists.shape[1]
-    for start in range(0, len(order), _AT_ONCE):
-        rows = order[start : start + _AT_ONCE]
-        key, value = keys[rows].tobytes(), lists[rows].tobytes()
-        for place, (row, size) in enumerate(zip(rows.tolist(), sizes[rows].tolist(), strict=True)):
-            yield key[place * width : (place + 1) * width], value[place * step : place * step + size], row
-
-
-def _with_shared_keys(
-    entries: Iterable[tuple[bytes, bytes, int]], user_ids: Sequence[str]
+    keys: _Bytes, lists: _Bytes, sizes: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keys and values; users of one key, who come one after another, get longer keys that sort behind it."""
-    for key, group in groupby(entries, itemgetter(0)):
-        (_, value, row), *others = group
-        if not others:
-            yield key, value
-            continue
+    """Yield key and value of each of these rows."""
+    width, step = keys.shape[1], lists.shape[1]
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        key, value = keys[some].tobytes(), lists[some].tobytes()
+        for place, size in enumerate(sizes[some].tolist()):
+            yield key[place * width : (place + 1) * width], value[place * step : place * step + size]
+
+
+def _told_apart(entries: Iterable[tuple[bytes, bytes]], user_ids: Sequence[str]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield keys and values of users who share theirs: each gets a longer one, and the short one says so."""
+    seen: set[bytes] = set()
+    for (key, value), user_id in zip(entries, user_ids, strict=True):
+        longer = longer_key(key, user_id)
+        if longer in seen:
+            raise ArtifactError(f"The user {user_id} came twice.", "Give one list for each user.")
+        seen.add(longer)
         yield key, SHARED_KEY
-        told_apart = [(user_ids[row], value), *((user_ids[row], value) for _, value, row in others)]
-        twice = [user_id for user_id, count in Counter(user_id for user_id, _ in told_apart).items() if count > 1]
-        if twice:
-            raise ArtifactError(f"The user {twice[0]} came twice.", "Give one list for each user.")
-        yield from sorted((longer_key(key, user_id), value) for user_id, value in told_apart)
+        yield longer, value

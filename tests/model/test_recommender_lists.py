@@ -45,12 +45,13 @@ def test_more_items_than_two_bytes_count_take_four(tmp_path):
         assert all(lists.get(user) == expected(row) for user, row in zip(users, numbers, strict=True))
 
 
-def test_users_whose_keys_are_equal_keep_their_own_lists(tmp_path):
-    users, numbers = lists_of(seed=3, users=600, items=500)  # 256 keys for all of them
+@pytest.mark.parametrize("key_bytes", [1, 2], ids=["all share keys", "some do"])
+def test_users_whose_keys_are_equal_keep_their_own_lists(tmp_path, key_bytes):
+    users, numbers = lists_of(seed=3, users=2_000, items=500)
 
-    write_lists(tmp_path / "lists", [(users, numbers)], 500, key_bytes=1)
+    write_lists(tmp_path / "lists", [(users, numbers)], 500, key_bytes=key_bytes)
 
-    with Lists(tmp_path / "lists", 2, 1) as lists:
+    with Lists(tmp_path / "lists", 2, key_bytes) as lists:
         assert all(lists.get(user) == expected(row) for user, row in zip(users, numbers, strict=True))
         assert lists.get("a stranger whose key is taken twice") is None
 

@@ -94,11 +94,17 @@ def _answered(connections: Iterable[Connection], pause: float) -> Iterator[Conne
         yield connection
 
 
-def main() -> None:
+def main() -> int:
     """Be the process that asks: take what to ask, and how, as JSON; give the times."""
     given = json.load(sys.stdin)
-    print(json.dumps(steady(**given) if "rate" in given else at_once(**given)))
+    try:
+        times = steady(**given) if "rate" in given else at_once(**given)
+    except (OSError, RuntimeError) as error:
+        print(f"  the client gives up: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(times))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
