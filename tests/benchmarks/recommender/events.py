@@ -1,7 +1,7 @@
 """What it costs a page to report: POST /v1/events at a steady rate, through gunicorn and Redis, while all is written.
 
-Requests leave when it is their time, whether or not those before are answered. Client, two web processes, Redis, consumer
-and database share the machine's cores.
+Requests leave when it is their time, whether or not those before are answered. Client, two web processes, Redis,
+consumer and database share the machine's cores.
 """
 
 import asyncio
