@@ -276,6 +276,15 @@ def test_a_wrong_setting_is_told_and_ends_the_start(settings, tmp_path):
     assert "Traceback" not in run.stderr
 
 
+def test_it_needs_nothing_that_trains_or_shows_pictures():
+    heavy = "{'numpy', 'scipy', 'duckdb', 'pyarrow', 'PIL', 'celery', 'sqlalchemy', 'boto3'}"
+    program = f"import sys, step3_microservices.recommender.app; print(*sorted({heavy} & {{*sys.modules}}))"
+
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert run.stdout.split() == []
+
+
 def test_it_ends_when_it_is_asked_to(tmp_path):
     published(tmp_path / "store")
     with recommending(tmp_path, tmp_path / "store") as service:
