@@ -110,25 +110,26 @@ def read_manifest(folder: Path) -> Manifest:
         raise _not_whole(folder, error) from error
 
 
-def check_files(folder: Path, manifest: Manifest) -> None:
+def check_files(folder: Path, manifest: Manifest, pause_s: float = 0) -> None:
     """Raise ArtifactError unless each file is what the manifest says, to the last bit: some 0.7 s for a gigabyte."""
     try:
         for name, facts in manifest.files.items():
             if (size := (folder / name).stat().st_size) != facts.size:
                 raise _altered(folder / name, f"has {size} bytes instead of {facts.size}")
-            if FileFacts.of(folder / name) != facts:
+            if FileFacts.of(folder / name, pause_s) != facts:
                 raise _altered(folder / name, "is not the file that was written")
     except OSError as error:
         raise _not_whole(folder, error) from error
 
 
-def open_artifact(folder: Path, *, readahead: bool = False) -> Artifact:
+def open_artifact(folder: Path, *, pause_s: float = 0, readahead: bool = False) -> Artifact:
     """Open the folder of a version, after a check of its files; a process does so itself, after a fork.
 
+    `pause_s` is how long the check pauses after each mebibyte, where others have requests to answer meanwhile.
     Raises ArtifactError for one that is missing, not whole, altered, of another format, or open in this process.
     """
     manifest = read_manifest(folder)
-    check_files(folder, manifest)
+    check_files(folder, manifest, pause_s)
     try:
         catalogue = json.loads((folder / CATALOGUE).read_bytes())
         items = tuple(

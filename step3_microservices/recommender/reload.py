@@ -21,6 +21,7 @@ SWAPPED, REFUSED = "swapped", "refused"
 
 _RETRY_AFTER_S = 5
 _FIRST_LOOK_S = 10.0  # gunicorn ends a process that is not there after 30
+_PAUSE_S = 0.003  # a mebibyte takes a fifth of that: requests go on at their pace, and a gigabyte takes 4 s
 _TRAIN = "Train, which publishes one: python -m step3_microservices.recommender.train"
 
 _log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class Served:
         looked.wait(_FIRST_LOOK_S)
 
     def _opened(self, version: str) -> Artifact:
-        artifact = open_artifact(self._store.fetch(version, self._cache))
+        artifact = open_artifact(self._store.fetch(version, self._cache), pause_s=_PAUSE_S if self._artifact else 0)
         artifact.lists.get("")
         recommend(artifact, None, None, 1)
         return artifact

@@ -79,7 +79,7 @@ class Server(BaseApplication):
             "bind": f"127.0.0.1:{os.environ['PORT']}",
             "workers": int(os.environ.get("WEB_PROCESSES", "1")),
             "worker_class": "gthread",
-            "threads": 16,
+            "threads": 8,
             "keepalive": 75,
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - as the services have it
             "logconfig_dict": LOGGING | {"loggers": {"gunicorn.error": {"level": "INFO", "propagate": True}}},

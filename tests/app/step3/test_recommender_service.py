@@ -1,9 +1,13 @@
 """The recommender over HTTP, by its own entry point, without a Redis."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
 
 import pytest
 import requests
@@ -13,6 +17,7 @@ from tests.app.serving import ROOT, free_port
 from tests.app.step2.test_schemathesis import st_run
 from tests.app.step3.recommending import NO_REDIS, RECOMMENDER, published, recommending
 from tests.app.step3.system import redis_server
+from tests.app.step3.test_reliability import wait_until
 from tests.model.recommended import LISTS
 
 
@@ -234,6 +239,20 @@ def test_without_redis_events_are_to_be_sent_again_and_recommendations_go_on(ser
     assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
     assert refused.headers["Retry-After"]
     assert told(ask(service, user_id="ann", n=1)) == [(3, "collaborative")]
+
+
+def test_a_redis_that_hangs_costs_events_alone(tmp_path):
+    published(tmp_path / "store")
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as hole, ThreadPoolExecutor(8) as pool:
+        hanging = f"redis://127.0.0.1:{hole.getsockname()[1]}/0"  # it takes connections, and says nothing
+        with recommending(tmp_path, tmp_path / "store", REDIS_URL=hanging, THREADS="4") as service:
+            send = partial(requests.post, f"{service.address}/v1/events", json=event("three"), timeout=30)
+            sent = [pool.submit(send) for _ in range(8)]
+            wait_until(lambda: sum(one.done() for one in sent) >= 5)  # those that found no place
+
+            assert all(ask(service, user_id="ann", n=1).elapsed < timedelta(seconds=1) for _ in range(10))
+            hole.close()
+            assert {one.result().status_code for one in sent} == {503}
 
 
 def test_what_came_of_the_recommendations_is_shown(service):

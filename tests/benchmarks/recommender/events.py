@@ -1,7 +1,7 @@
 """What it costs a page to report: POST /v1/events at a steady rate, through gunicorn and Redis, while all is written.
 
-Requests leave when it is their time, whether or not those before are answered. Client, web process, Redis, consumer and
-database share the machine's cores.
+Requests leave when it is their time, whether or not those before are answered. Client, two web processes, Redis,
+consumer and database share the machine's cores.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ def measure() -> Iterator[Figure]:
         folder = Path(name)
         database = f"sqlite:///{folder}/analytics.sqlite"
         with redis_server(folder) as redis, consuming(folder, redis.url, database):
-            settings = {"REDIS_URL": redis.url, "ANALYTICS_DATABASE": database}
+            settings = {"REDIS_URL": redis.url, "ANALYTICS_DATABASE": database, "WEB_PROCESSES": "2"}
             with serving(SERVICE, folder, until_ready=False, **settings) as served:
                 asyncio.run(ask(served.address, PER_SECOND, 2))  # uncounted
                 yield from _steady(served.address, redis, database)

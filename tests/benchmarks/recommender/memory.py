@@ -141,7 +141,9 @@ def _running(command: list[str], port: int, settings: Mapping[str, str]) -> Iter
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings, **quiet)
     try:
         wait_until_answered(f"http://127.0.0.1:{port}/readyz", process)
-        yield Served(f"http://127.0.0.1:{port}", process, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        time.sleep(1)  # one process was ready; a client that came now would have all its connections with that one
+        yield Served(f"http://127.0.0.1:{port}", process, seconds)
     finally:
         process.terminate()
         process.wait()
