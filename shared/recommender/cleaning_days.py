@@ -20,7 +20,7 @@ from shared.recommender.files import Files
 from shared.recommender.logs import Day, LogsError, day_name, day_of, find_days
 
 DAY_REPORT = "_report.json"  # of a name that readers of Parquet folders pass over
-STAGING = "_temporary"
+STAGING = "_staging"
 
 
 def days_to_clean(

@@ -43,8 +43,9 @@ class DuckDbEngine:
     def __init__(self, memory_limit: str, scratch: str, threads: int | None = None) -> None:
         """Start DuckDB with so much memory, such as `2GB`, and a folder for what does not fit into it."""
         self.files: Files = LocalFiles()
+        self._scratch = scratch
         self._program = program("duckdb")
-        settings = {
+        settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "temp_directory": scratch,
             "threads": threads or os.cpu_count() or 1,
@@ -53,15 +54,19 @@ class DuckDbEngine:
         try:
             self._database = duckdb.connect(config=settings)
         except duckdb.Error as error:
-            raise CleaningError(f"DuckDB does not start: {error}.", "Write a memory limit such as 2GB.") from error
+            raise CleaningError(
+                f"DuckDB does not start: {_first_line(error)}.", "Write a memory limit such as 2GB."
+            ) from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._database.close()
+        self.files.remove(self._scratch)
 
     def judge(self, days: Sequence[Day]) -> dict[str, int]:  # noqa: D102 - as in Engine, like the rest
+        Path(self._scratch).mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder alone
         try:
             sources = " UNION ALL ".join(map(self._source, days))
             self._database.execute(f"CREATE OR REPLACE TEMP VIEW {ROWS} AS {sources}")
@@ -69,11 +74,11 @@ class DuckDbEngine:
             return {day.day.isoformat(): self._count(day) for day in days}
         except duckdb.OutOfMemoryException as error:
             raise LogsError(
-                f"The logs do not fit: {error}.", "Allow more memory or disk, or clean on Spark."
+                f"The logs do not fit: {_first_line(error)}.", "Allow more memory or disk, or clean on Spark."
             ) from error
         except duckdb.Error as error:
             folders = days[0].folder if len(days) == 1 else f"{days[0].folder} to {days[-1].folder}"
-            raise LogsError(f"{folders} cannot be read: {error}.", "Write or copy them again.") from error
+            raise LogsError(f"{folders} cannot be read: {_first_line(error)}.", "Write or copy them again.") from error
 
     def counts(self) -> Counts:  # noqa: D102
         return {(day, reason): rows for day, reason, rows in self._database.execute(self._program.counts).fetchall()}
@@ -122,6 +127,10 @@ def _parquet(day: Day) -> str:
 def _count_lines(part: Path) -> int:
     with part.open("rb") as lines:
         return sum(not line.isspace() for line in lines)
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
 
 
 def _quoted(text: str) -> str:

@@ -1,8 +1,8 @@
 """What runs the cleaning program where logs outgrow a machine: Spark, on any cluster and any storage that it knows."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from functools import reduce
 from typing import Any
 
@@ -17,7 +17,7 @@ from shared.recommender.cleaning import JUDGED, ROWS, program
 from shared.recommender.cleaning_engines import OPTIONAL_COLUMNS, PAIRS, REJECTED, Counts
 from shared.recommender.cleaning_report import CleaningError
 from shared.recommender.files import Entry, Files
-from shared.recommender.logs import COLUMNS, Day, LogsError, day_name
+from shared.recommender.logs import COLUMNS, Day, LogsError
 
 _BROKEN = "broken"
 _SETTINGS = {
@@ -58,7 +58,9 @@ class SparkEngine:
         """Use a session of Spark."""
         self.files: Files = HadoopFiles(session)
         self._session = session
-        ibis.pyspark.connect(session)  # Ibis writes Spark's SQL only once it has met a session
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PySpark 4.3 knows pandas 2, of which nothing is used here
+            ibis.pyspark.connect(session)  # Ibis writes Spark's SQL only once it has met a session
         self._program = program("pyspark")
         self._judged: Any = None
 
@@ -78,23 +80,25 @@ class SparkEngine:
         return {(row["day"], row["reason"]): row["rows"] for row in rows}
 
     def write(self, folder: str, days: Sequence[Day]) -> dict[str, int]:  # noqa: D102
-        pairs = self._session.sql(self._program.pairs)
-        self._write(pairs, ("user_id", "item_id", "country"), days, f"{folder}/interactions", PAIRS)
-        self._write(self._session.sql(self._program.rejected), ("reason", "time"), days, f"{folder}/rejected", REJECTED)
-        found = (
-            self._session.read.parquet(f"{folder}/interactions/day={name}/{PAIRS}").count() for name in _names(days)
-        )
-        return dict(zip(_names(days), found, strict=True))
+        pairs, rejected = (self._session.sql(text) for text in (self._program.pairs, self._program.rejected))
+        self._write(rejected, ("reason", "time"), days, f"{folder}/rejected", REJECTED)
+        return self._write(pairs, ("user_id", "item_id", "country"), days, f"{folder}/interactions", PAIRS)
 
-    def _write(self, rows: DataFrame, order: Sequence[str], days: Sequence[Day], folder: str, name: str) -> None:
-        """Write all days in one go, then give each day's folder the name that a file would have on one machine."""
+    def _write(
+        self, rows: DataFrame, order: Sequence[str], days: Sequence[Day], folder: str, name: str
+    ) -> dict[str, int]:
+        """Write all days in one go, give each day's folder the name that a file would have, and return its rows."""
         by_day = rows.hint("rebalance", "day").sortWithinPartitions("day", *order)
         by_day.write.partitionBy("day").parquet(f"{folder}/all")
-        for day in map(day_name, _days(days)):
-            if self.files.entries(f"{folder}/all/{day}") is None:
-                rows.where("false").drop("day").write.parquet(f"{folder}/{day}/{name}")
+        found = self._session.read.schema(rows.schema).parquet(f"{folder}/all").groupBy("day").count().collect()
+        written = dict.fromkeys(_names(days), 0) | {row["day"]: row["count"] for row in found}
+        for day, count in written.items():
+            if count:
+                self.files.move(f"{folder}/all/day={day}", f"{folder}/day={day}/{name}")
             else:
-                self.files.move(f"{folder}/all/{day}", f"{folder}/{day}/{name}")
+                rows.where("false").drop("day").write.parquet(f"{folder}/day={day}/{name}")
+        self.files.remove(f"{folder}/all")
+        return written
 
     def _rows(self, days: Sequence[Day]) -> DataFrame:
         """Return the rows of all days as text, with their day, which Spark takes from the folders' names."""
@@ -195,10 +199,6 @@ def _told_as_logs_error(days: Sequence[Day]) -> Iterator[None]:
 def _first_line(error: BaseException) -> str:
     lines = [line for line in str(error).splitlines() if not line.startswith("An error occurred while calling")]
     return next(iter(lines), type(error).__name__).lstrip(": ")
-
-
-def _days(days: Sequence[Day]) -> list[date]:
-    return [day.day for day in days]
 
 
 def _names(days: Sequence[Day]) -> list[str]:

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from shared.errors import ExpectedError
 from shared.recommender.collaborative import Factorise, Factors, Progress, Settings
 
-_PAIRS_OF_A_BLOCK = 1_000_000  # each block is a task, and costs one whether or not there is much in it
+_PAIRS_OF_A_BLOCK = 1_000_000  # at most; fewer where more cores would wait
 
 
 class SparkUnavailableError(ExpectedError):
@@ -63,7 +63,7 @@ def _fitted(spark: Any, weights: csr_matrix, settings: Settings) -> Factors:  # 
     from pyspark.ml.recommendation import ALS  # noqa: PLC0415 - see above
 
     pairs = weights.tocoo()
-    blocks = 1 + weights.nnz // _PAIRS_OF_A_BLOCK
+    blocks = max(spark.sparkContext.defaultParallelism, weights.nnz // _PAIRS_OF_A_BLOCK)
     rows = pa.table({"user": pairs.row.astype(np.int32), "item": pairs.col.astype(np.int32), "weight": pairs.data})
     als = ALS(
         rank=settings.factors,

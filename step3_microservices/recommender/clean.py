@@ -55,7 +55,7 @@ def _engine(options: argparse.Namespace) -> Iterator[Engine]:
         with spark_engine(options.master) as spark:
             yield spark
     else:
-        with DuckDbEngine(options.memory_limit, f"{options.output.rstrip('/')}/_temporary/scratch") as duckdb:
+        with DuckDbEngine(options.memory_limit, f"{options.output.rstrip('/')}/_scratch") as duckdb:
             yield duckdb
 
 

@@ -344,10 +344,17 @@ def cleaned_nothing(folder: Path) -> bool:
     return cleaned(folder / "logs", folder) == []
 
 
-def test_what_does_not_fit_is_told_as_such(tmp_path: Path):
-    write_parquet(tmp_path / "logs", [row(query="x" * 1000, event_id=f"e-{n}") for n in range(30_000)])
-    with DuckDbEngine("20MB", "/dev/null/nowhere", threads=1) as engine:
-        days = days_to_clean(engine.files, str(tmp_path / "logs"), str(tmp_path))
+def test_what_does_not_fit_into_memory_goes_to_disk_and_what_does_not_fit_at_all_is_told(tmp_path: Path):
+    write_parquet(tmp_path / "logs", [row(query=f"{n} " * 200) for n in range(30_000)])
+    days = days_to_clean(LocalFiles(), str(tmp_path / "logs"), str(tmp_path))
 
-        with pytest.raises(LogsError, match=r"2026-09-01|do not fit"):
-            clean(engine, days, str(tmp_path), lambda _: None)
+    with DuckDbEngine("120MB", str(tmp_path / "scratch"), threads=1) as engine:
+        (report,) = clean(engine, days, str(tmp_path), lambda _: None)
+    with (
+        DuckDbEngine("5MB", str(tmp_path / "scratch"), threads=1) as engine,
+        pytest.raises(LogsError, match="do not fit"),
+    ):
+        clean(engine, days, str(tmp_path), lambda _: None)
+
+    assert report.rows_in == 30_000
+    assert not (tmp_path / "scratch").exists()

@@ -1,21 +1,24 @@
 """Cleaning: the Ibis program against SQL by hand on the same engine, and how time and memory grow with the rows.
 
-CLEANING_ROWS=100 goes on to 100 million rows (about 25 minutes and 15 GB of disk).
+CLEANING_ROWS=100 goes on to 100 million rows: some minutes, and some GB of disk.
 """
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 
 import duckdb
 
 from shared.recommender.cleaning import program
 from shared.recommender.cleaning_days import clean
 from shared.recommender.cleaning_engines import DuckDbEngine
+from shared.recommender.cleaning_rules import COUNTRIES, OTHER_NAMES
 from shared.recommender.demo_logs import write_demo_logs
 from shared.recommender.demo_truth import DemoSettings, Truth
 from shared.recommender.files import LocalFiles
@@ -78,8 +81,12 @@ def measure() -> Iterator[Figure]:
         per_row = [1e6 * one["seconds"] / one["rows"] for one in (before, after)]
         details = f"{per_row[1]:.2f} us against {per_row[0]:.2f} us; {after['rows'] / after['seconds']:,.0f} rows/s"
         yield Figure.at_most(1.2, f"time per row of {large} M rows / of {small} M", per_row[1] / per_row[0], details)
-        details = f"{after['resident']:.0f} MB against {before['resident']:.0f} MB, of which DuckDB may take {MEMORY_LIMIT}"
-        yield Figure.at_most(None, f"peak memory of {large} M rows / of {small} M", after["resident"] / before["resident"], details)
+        details = (
+            f"{after['resident']:.0f} MB against {before['resident']:.0f} MB, of which DuckDB may take {MEMORY_LIMIT}"
+        )
+        yield Figure.at_most(
+            None, f"peak memory of {large} M rows / of {small} M", after["resident"] / before["resident"], details
+        )
 
 
 def _against_sql_by_hand(logs: Path, folder: str) -> Figure:
@@ -109,10 +116,10 @@ def _against_sql_by_hand(logs: Path, folder: str) -> Figure:
 
 
 def _load(database: duckdb.DuckDBPyConnection, days: list[Day]) -> None:
-    selects = (f"SELECT '{day.day}' AS day, * FROM read_parquet('{day.pattern}', hive_partitioning = false)" for day in days)  # noqa: S608
+    selects = (
+        f"SELECT '{day.day}' AS day, * FROM read_parquet('{day.pattern}', hive_partitioning = false)" for day in days
+    )  # noqa: S608
     database.execute(f"CREATE TABLE rows AS {' UNION ALL '.join(selects)}")
-    from shared.recommender.cleaning_rules import COUNTRIES, OTHER_NAMES  # noqa: PLC0415
-
     codes = {code: code for code in COUNTRIES} | OTHER_NAMES
     database.execute("CREATE TABLE codes (written VARCHAR, code VARCHAR)")
     database.executemany("INSERT INTO codes VALUES (?, ?)", [list(pair) for pair in codes.items()])
@@ -132,9 +139,6 @@ def _in_a_process_of_its_own(logs: Path, folder: str) -> dict[str, float]:
 
 def main() -> None:
     """Be the process that is measured: print rows, seconds and the peak of resident memory in MB, as JSON."""
-    import resource  # noqa: PLC0415
-    from time import perf_counter  # noqa: PLC0415
-
     logs, output = sys.argv[1:]
     days = find_days(LocalFiles(), logs)
     started = perf_counter()
