@@ -147,6 +147,8 @@ programs:
 		{ [ $$program = chromium ] && $(PY) -m playwright install chromium >/dev/null 2>&1; } || \
 		echo "$$program is missing: the tests that need it are skipped." >&2; \
 	done
+	@program=postgresql; command -v psql >/dev/null || { $(INSTALL_PROGRAM); }; command -v psql >/dev/null || \
+		echo "PostgreSQL is missing: the tests that need it are skipped." >&2
 
 # A stamp is touched last, so an interrupted installation is taken up again where it was left.
 # TensorFlow goes first and alone: it is most of the download, and the one whose progress is worth seeing.

@@ -20,6 +20,12 @@ NAMES = (
     "microservices.shipped",
     "microservices.footprint",
     "microservices.growth",
+    "recommender.cleaning",
+    "recommender.quality",
+    "recommender.training",
+    "recommender.lookup",
+    "recommender.memory",
+    "recommender.events",
 )
 
 

@@ -5,9 +5,9 @@
 
 import sys
 
-from tests.soak import intake, microservices, web
+from tests.soak import events, intake, microservices, web
 
 if __name__ == "__main__":
     seconds = float(sys.argv[1] if len(sys.argv) > 1 else 60)
-    runs = {"web": web.soak, "intake": intake.soak, "microservices": microservices.soak}
+    runs = {"web": web.soak, "intake": intake.soak, "microservices": microservices.soak, "events": events.soak}
     sys.exit(max(soak(seconds) for name, soak in runs.items() if name in (sys.argv[2:] or runs)))
