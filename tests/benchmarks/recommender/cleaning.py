@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -76,7 +77,7 @@ def measure() -> Iterator[Figure]:
         logs = {size: _logs(Path(folder, f"{size}m"), size * PEOPLE_OF_A_MILLION_ROWS) for size in millions}
         yield _against_sql_by_hand(logs[1], folder)
         found = {size: _in_a_process_of_its_own(logs[size], folder) for size in millions}
-    for small, large in zip(millions, millions[1:], strict=False):
+    for small, large in pairwise(millions):
         before, after = found[small], found[large]
         per_row = [1e6 * one["seconds"] / one["rows"] for one in (before, after)]
         details = f"{per_row[1]:.2f} us against {per_row[0]:.2f} us; {after['rows'] / after['seconds']:,.0f} rows/s"
@@ -116,10 +117,10 @@ def _against_sql_by_hand(logs: Path, folder: str) -> Figure:
 
 
 def _load(database: duckdb.DuckDBPyConnection, days: list[Day]) -> None:
-    selects = (
-        f"SELECT '{day.day}' AS day, * FROM read_parquet('{day.pattern}', hive_partitioning = false)" for day in days
-    )  # noqa: S608
-    database.execute(f"CREATE TABLE rows AS {' UNION ALL '.join(selects)}")
+    for number, day in enumerate(days):
+        into = "INSERT INTO rows" if number else "CREATE TABLE rows AS"
+        files = [day.day.isoformat(), day.pattern]
+        database.execute(f"{into} SELECT ?::VARCHAR AS day, * FROM read_parquet(?, hive_partitioning = false)", files)
     codes = {code: code for code in COUNTRIES} | OTHER_NAMES
     database.execute("CREATE TABLE codes (written VARCHAR, code VARCHAR)")
     database.executemany("INSERT INTO codes VALUES (?, ?)", [list(pair) for pair in codes.items()])
