@@ -119,9 +119,8 @@ def _against_sql_by_hand(logs: Path, folder: str) -> Figure:
 def _load(database: duckdb.DuckDBPyConnection, days: list[Day]) -> None:
     for number, day in enumerate(days):
         into = "INSERT INTO rows" if number else "CREATE TABLE rows AS"
-        files = [day.day.isoformat(), day.pattern]
-        rows = "SELECT ?::VARCHAR AS day, * FROM read_parquet(?, hive_partitioning = false)"
-        database.execute(f"{into} {rows}", files)
+        select = "SELECT ?::VARCHAR AS day, * FROM read_parquet(?, hive_partitioning = false)"
+        database.execute(f"{into} {select}", [day.day.isoformat(), day.pattern])
     codes = {code: code for code in COUNTRIES} | OTHER_NAMES
     database.execute("CREATE TABLE codes (written VARCHAR, code VARCHAR)")
     database.executemany("INSERT INTO codes VALUES (?, ?)", [list(pair) for pair in codes.items()])
