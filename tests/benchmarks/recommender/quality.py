@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shared.recommender.collaborative import Collaborative
-from shared.recommender.evaluation import evaluate
+from shared.recommender.evaluation import Figures, evaluate
 from shared.recommender.oracle import Oracle
 from shared.recommender.popularity import country_popularity, global_popularity, recent_popularity
 from shared.recommender.splits import split_by_day
@@ -38,5 +38,5 @@ def measure() -> Iterator[Figure]:
     yield Figure.at_least(1.3, "list of the country / popularity everywhere", _ratio(*strangers), users)
 
 
-def _ratio(one, other) -> float:
+def _ratio(one: Figures, other: Figures) -> float:
     return one.ndcg_at_10 / other.ndcg_at_10
