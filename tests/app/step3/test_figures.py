@@ -43,12 +43,15 @@ def noise(seed: int) -> bytes:
     return file.getvalue()
 
 
-def settled(system: System, name: str, *labels: str, at_least: float, within_s: float = 20) -> float:
+def settled(
+    system: System, name: str, *labels: str, at_least: float, within_s: float = 20
+) -> dict[tuple[str, ...], float]:
+    """The figures of one scrape, so of one web process: the other keeps those of drift for some seconds more."""
     deadline = time.monotonic() + within_s
-    while (value := counted(system.address).get((name, *labels), 0)) < at_least:
-        assert time.monotonic() < deadline, f"{name} is {value}"
+    while (figures := counted(system.address)).get((name, *labels), 0) < at_least:
+        assert time.monotonic() < deadline, f"{name} is {figures.get((name, *labels))}"
         time.sleep(0.2)
-    return value
+    return figures
 
 
 def test_answers_are_counted_by_label_and_confidence_whoever_answers(system):
@@ -150,8 +153,7 @@ def test_drift_is_told_once_a_reference_was_taken_and_alerts_rest_on_figures_tha
     assert (taken.returncode, refused.returncode) == (0, 2), taken.stderr + refused.stderr
     assert "are its reference now" in taken.stderr
     assert "a reference needs 100000" in refused.stderr
-    settled(system, "classifier_drift_pictures", "of=reference", at_least=6, within_s=40)
-    figures = counted(system.address)
+    figures = settled(system, "classifier_drift_pictures", "of=reference", at_least=6, within_s=40)
     assert 0 <= figures["classifier_drift_psi", "of=labels"] < 0.25
     assert 0 <= figures["classifier_drift_psi", "of=confidence"] < 0.25
     exported = {name for name, *_ in figures} | {name for name, *_ in counted(f"http://127.0.0.1:{WORKER_PORT}")}
