@@ -34,7 +34,9 @@ class Config:
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8010
     web_processes: Count = 1
-    threads: Count = 16  # requests in work at once, per process; three quarters of them may wait for Redis
+    # Requests in work at once, per process; three quarters of them may wait for Redis. An answer takes half a
+    # millisecond of processor, so that more threads would mostly wait for each other; a gateway is in front of them.
+    threads: Count = 4
     trusted_proxies: Annotated[int, Field(ge=0)] = 0  # how many proxies in front add X-Forwarded-For
 
     upload_timeout_s: Seconds = 5  # for a whole request to arrive

@@ -9,6 +9,7 @@ from step3_microservices.gateway.problems import NotReadyError
 from step3_microservices.recommender.event_forms import Event
 from step3_microservices.recommender.event_stream import EventStream
 
+_PATIENCE_S = 0.05  # many times what Redis takes; a Redis that hangs leaves the rest of the threads to others
 _RETRY_AFTER_S = 5
 
 
@@ -21,8 +22,8 @@ class FewAtOnce(EventStream):
         self._places = BoundedSemaphore(places)
 
     def add(self, events: Sequence[Event]) -> None:
-        """Add all of them. Raises NotReadyError where no place is free, and what the stream raises."""
-        if not self._places.acquire(blocking=False):
+        """Add all of them. Raises NotReadyError where no place gets free, and what the stream raises."""
+        if not self._places.acquire(timeout=_PATIENCE_S):
             detail = "As many requests as may be wait for the queue of events."
             raise NotReadyError(detail, "Send them again in some seconds.", _RETRY_AFTER_S)
         try:

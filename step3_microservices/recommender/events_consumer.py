@@ -36,6 +36,7 @@ LOGGING = {
     "loggers": {"step3_microservices.analytics_database": {"level": "ERROR"}},  # it would tell of each attempt
 }
 
+_BEHIND = 10  # steps of priority behind those whom somebody waits for
 _WAIT_S = 1.0  # for the next event, and so at most until SIGTERM is heard
 _GATHER_S = 0.1  # after a batch with room left: what comes meanwhile is one transaction, and not a hundred
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
@@ -161,6 +162,7 @@ def main() -> int:
         print(f"{error.detail} {error.remedy}", file=sys.stderr)  # noqa: T201
         return 2
     logging.config.dictConfig(LOGGING)
+    os.nice(_BEHIND)
     stopping = Flag()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

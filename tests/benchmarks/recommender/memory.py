@@ -3,7 +3,6 @@
 The load client shares the two cores with what it measures.
 """
 
-import json
 import os
 import random
 import subprocess
@@ -21,7 +20,7 @@ import psutil
 from step3_microservices.recommender.artifact_stores import ArtifactStore
 from tests.app.serving import ROOT, free_port, wait_until_answered
 from tests.benchmarks.figures import Figure, p99
-from tests.benchmarks.recommender import millions, naive
+from tests.benchmarks.recommender import millions, naive, traffic
 from tests.benchmarks.recommender.limits import MemoryGroup, limited
 
 USERS = 5_000_000
@@ -125,13 +124,9 @@ def _most(what: str, served: Served) -> Figure:
 def _times(address: str, **how: float) -> list[float]:
     """Return the milliseconds of each answer; `how` is what `traffic.py` is to do."""
     asked = random.sample(range(USERS), int(RATE * SECONDS))
-    paths = [
-        f"/v1/recommendations?user_id={millions.user_id(number)}&country=DE&installed=app-1,app-2" for number in asked
-    ]
-    client = [sys.executable, "-m", "tests.benchmarks.recommender.traffic"]
-    given = json.dumps({"address": address, "paths": paths, **how})
-    run = subprocess.run(client, cwd=ROOT, input=given, stdout=subprocess.PIPE, text=True, check=True)
-    return [seconds * 1e3 for seconds in json.loads(run.stdout)]
+    path = "/v1/recommendations?country=DE&installed=app-1,app-2&user_id="
+    requests = [traffic.get(f"{path}{millions.user_id(number)}") for number in asked]
+    return [seconds * 1e3 for seconds in traffic.in_its_own_process(address=address, requests=requests, **how)]
 
 
 @contextmanager

@@ -7,11 +7,14 @@ counted as waiting. So is, with the time until then, who still waits when the ti
 import json
 import select
 import socket
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from time import perf_counter
 from urllib.parse import urlsplit
+
+from tests.app.serving import ROOT
 
 
 class Connection:
@@ -41,16 +44,16 @@ class Connection:
         return self._answer if len(body) >= length else None
 
 
-def steady(address: str, paths: Sequence[str], rate: float, seconds: float, clients: int) -> list[float]:
-    """Ask so many times a second, for the paths in turn; return the seconds that each answer took."""
-    requests, connections = _prepared(address, paths, clients)
+def steady(address: str, requests: Sequence[str], rate: float, seconds: float, clients: int) -> list[float]:
+    """Send so many requests a second, in turn; return the seconds that each answer took."""
+    texts, connections = _prepared(address, requests, clients)
     idle, busy, times = deque(connections), set(), []
     started, sent, wanted = perf_counter(), 0, int(rate * seconds)
     now = started
     while len(times) < wanted and (now := perf_counter()) < started + 2 * seconds:
         while idle and sent < wanted and started + sent / rate <= now:
             connection = idle.popleft()
-            connection.send(requests[sent % len(requests)], started + sent / rate)
+            connection.send(texts[sent % len(texts)], started + sent / rate)
             busy.add(connection)
             sent += 1
         pause = max(0.0, started + sent / rate - perf_counter()) if idle and sent < wanted else seconds
@@ -63,35 +66,53 @@ def steady(address: str, paths: Sequence[str], rate: float, seconds: float, clie
     return times
 
 
-def at_once(address: str, paths: Sequence[str], seconds: float, clients: int) -> list[float]:
+def at_once(address: str, requests: Sequence[str], seconds: float, clients: int) -> list[float]:
     """Let each client ask again as soon as it is answered; return the seconds that each answer took."""
-    requests, connections = _prepared(address, paths, clients)
+    texts, connections = _prepared(address, requests, clients)
     times: list[float] = []
     started = perf_counter()
     for number, connection in enumerate(connections):
-        connection.send(requests[number], perf_counter())
+        connection.send(texts[number], perf_counter())
     while perf_counter() < started + seconds:
         for connection in _answered(connections, seconds):
             times.append(perf_counter() - connection.due)
-            connection.send(requests[(len(times) + clients) % len(requests)], perf_counter())
+            connection.send(texts[(len(times) + clients) % len(texts)], perf_counter())
     return times
 
 
-def _prepared(address: str, paths: Sequence[str], clients: int) -> tuple[list[bytes], list[Connection]]:
+def get(path: str) -> str:
+    """Return a request for that path."""
+    return f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n"
+
+
+def post(path: str, body: str) -> str:
+    """Return a request that sends a text to that path, as a beacon does."""
+    length = len(body.encode())
+    return f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{body}"
+
+
+def _prepared(address: str, requests: Sequence[str], clients: int) -> tuple[list[bytes], list[Connection]]:
     host, port = urlsplit(address).hostname, urlsplit(address).port
-    requests = [f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode() for path in paths]
-    return requests, [Connection(host, port) for _ in range(clients)]
+    return [request.encode() for request in requests], [Connection(host, port) for _ in range(clients)]
 
 
 def _answered(connections: Iterable[Connection], pause: float) -> Iterator[Connection]:
-    """Wait so many seconds for an answer; yield whoever has a whole one. Any status but 200 is an error."""
+    """Wait so many seconds for an answer; yield whoever has a whole one. Any status but 200 and 202 is an error."""
     for connection in select.select(connections, (), (), pause)[0]:
         answer = connection.receive()
         if answer is None:
             continue
-        if not answer.startswith(b"HTTP/1.1 200"):
+        if not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 202")):
             raise RuntimeError(answer[:300])
         yield connection
+
+
+def in_its_own_process(**given: object) -> list[float]:
+    """Do `steady`, or without a rate `at_once`, where nobody else computes; return what it returns."""
+    command = [sys.executable, "-m", "tests.benchmarks.recommender.traffic"]
+    run = subprocess.run(command, cwd=ROOT, input=json.dumps(given), stdout=subprocess.PIPE, text=True, check=True)
+    times: list[float] = json.loads(run.stdout)
+    return times
 
 
 def main() -> int:
