@@ -6,7 +6,6 @@ from time import perf_counter
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
-from pydantic.json_schema import SkipJsonSchema
 from typing_extensions import TypedDict  # Python 3.11's own cannot be turned into a JSON schema by Pydantic
 
 from shared.recommender.artifact import Artifact
@@ -30,6 +29,10 @@ def _parted(given: object) -> object:
     return given
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
+
+
 class RecommendationsQuery(BaseModel, extra="forbid"):
     """Who wants to know, and for which slot."""
 
@@ -42,7 +45,11 @@ class RecommendationsQuery(BaseModel, extra="forbid"):
         default="", description="ISO 3166, alpha-2; without it, or where it is not known, the list is that of all"
     )
     slot: Literal["300x250", "728x90", "320x50"] = Field(default="300x250", description="Where it will be shown")
-    n: Count | SkipJsonSchema[None] = Field(default=None, description="How many items; by default what fits the slot")
+    n: Count = Field(  # 0, which nobody may ask for, where it was not given
+        default=0,
+        json_schema_extra=_without_default,
+        description="How many items; by default what fits the slot",
+    )
     installed: Annotated[list[Ids], BeforeValidator(_parted)] = Field(
         default=[], max_length=MOST_INSTALLED, description="Items that must not appear, parted by commas"
     )
