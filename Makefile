@@ -155,7 +155,7 @@ programs:
 REQUIREMENTS := step1_script/requirements.txt step2_webapp/requirements.txt step3_microservices/requirements.txt
 
 .venv/run.stamp: $(PY) $(REQUIREMENTS) $(wildcard step3_microservices/*/requirements*.txt) $(CONSTRAINTS)
-	@echo "==> packages to run (about 900 MB the first time)"
+	@echo "==> packages to run (about 1 GB the first time)"
 	@$(PREPARE)
 	@$(INSTALL) --no-deps -c $(CONSTRAINTS) tensorflow || $(FAILED)
 	@$(INSTALL) $(QUIETLY) $(REQUIREMENTS:%=-r %) || $(FAILED)
