@@ -24,6 +24,11 @@ HttpUrl = Annotated[str, Field(pattern="^https?://.")]
 RedisUrl = Annotated[str, Field(pattern="^(rediss?|unix)://")]
 
 
+# Where the processes of one machine find each other unless they are told otherwise.
+REDIS = "redis://127.0.0.1:6379/0"
+ANALYTICS_DATABASE = "sqlite:///.data/analytics.sqlite"  # or postgresql://user:password@host/name
+
+
 def split(text: object) -> object:
     """Return the texts that commas part, each without blanks; what is no text is left as it is."""
     return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text

@@ -15,8 +15,8 @@ from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from step3_microservices.gateway.edge_settings import EdgeSettings
 from step3_microservices.gateway.problems import RateLimitedError, UnauthorizedError
+from step3_microservices.gateway.web_settings import WebSettings
 
 # Everything comes from here; pictures also from the page's own memory, where it draws and previews them.
 CONTENT_SECURITY_POLICY = (
@@ -42,7 +42,7 @@ def asks_for_work() -> bool:
     return request.method == "POST"
 
 
-def protect(app: Flask, config: EdgeSettings, is_limited: Callable[[], bool] = asks_for_work) -> None:
+def protect(app: Flask, config: WebSettings, is_limited: Callable[[], bool] = asks_for_work) -> None:
     """Put everything in this file before and after the app's requests, as far as the settings ask for it.
 
     `is_limited` says whether the request at hand needs a key, and counts against the limit.

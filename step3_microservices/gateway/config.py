@@ -1,4 +1,4 @@
-"""The settings, and the only place that reads the environment: each field below is a variable of the same name."""
+"""The settings, and the only place that reads the environment: each field is a variable of the same name."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -8,8 +8,18 @@ from pydantic.dataclasses import dataclass
 
 from shared.classifier.images import MAX_BYTES, MAX_PIXELS
 from step3_microservices.drift import LONGEST_WINDOW_H
-from step3_microservices.gateway.edge_settings import Origin, Sha256, Storage, check_edges
-from step3_microservices.settings import Count, DatabaseUrl, HttpUrl, RedisUrl, Seconds, read, split
+from step3_microservices.gateway.web_settings import Port, WebSettings, WholeSeconds
+from step3_microservices.settings import (
+    ANALYTICS_DATABASE,
+    REDIS,
+    Count,
+    DatabaseUrl,
+    HttpUrl,
+    RedisUrl,
+    Seconds,
+    read,
+    split,
+)
 
 _MEBIBYTE = 1024 * 1024
 
@@ -17,24 +27,21 @@ Hours = Annotated[int, Field(ge=1, le=LONGEST_WINDOW_H)]
 
 
 @dataclass(frozen=True)
-class Config:
-    """How this service runs; the defaults suit a laptop."""
+class Config(WebSettings):
+    """How this service runs; the defaults suit a laptop. What every web service has is in `web_settings.py`."""
 
-    redis_url: RedisUrl = "redis://127.0.0.1:6379/0"
+    redis_url: RedisUrl = REDIS
 
     # The golden picture, and labels of which one must come first for /readyz; ImageNet's models bring their own.
     golden_image: FilePath | None = None
     golden_labels: Annotated[tuple[str, ...], BeforeValidator(split)] = ()
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 8000
-    web_processes: Count = 1
+    port: Port = 8000
     threads: Count = 64  # requests in work at once, per process: most wait, and somebody must be free to refuse
     max_queued: Count = 32  # pictures that wait for a worker; whoever comes then is told when there will be room
     answer_ttl_s: Annotated[float, Field(ge=0)] = 300  # how long an answer is kept for the same picture; 0: not
     visibility_timeout_s: Seconds = 10  # as the workers have it
     decoders: Count = 2  # pictures decoded at once, per process: each takes memory, and a core
-    trusted_proxies: Annotated[int, Field(ge=0)] = 0  # how many proxies in front add X-Forwarded-For
 
     max_image_bytes: Count = MAX_BYTES
     max_image_pixels: Count = MAX_PIXELS
@@ -53,22 +60,11 @@ class Config:
     recommender_timeout_s: Seconds = 1
     max_recommender_requests: Count = 16  # at once, per process: each takes a thread
 
-    analytics_database: DatabaseUrl = "sqlite:///.data/analytics.sqlite"  # or postgresql://user:password@host/name
+    analytics_database: DatabaseUrl = ANALYTICS_DATABASE
     drift_window_h: Hours = 24  # the answers of so many hours are held against the reference
     drift_min_pictures: Count = 500  # with fewer, in the window or the reference, no figure of drift is told
-    otlp_endpoint: HttpUrl | None = None  # where OpenTelemetry's spans go, such as http://127.0.0.1:4318
 
-    shutdown_timeout_s: Annotated[int, Field(ge=1)] = 30  # for requests in work after SIGTERM
-
-    # All three are off unless given. Keys are given as hashes: see `api_keys.py`.
-    api_keys_sha256: Annotated[tuple[Sha256, ...], BeforeValidator(split)] = ()
-    cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(split)] = ()
-    rate_limit: str | None = None  # such as 60/minute, for each client
-    rate_limit_storage: Storage = "memory://"  # one process counts alone; several need redis://host:port
-
-    def __post_init__(self) -> None:
-        """Refuse what only a closer look shows to make no sense, alone or together."""
-        check_edges(self)
+    shutdown_timeout_s: WholeSeconds = 30  # for requests in work after SIGTERM
 
 
 def read_config(environment: Mapping[str, str]) -> Config:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from flask import Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, Metric, generate_latest
+from prometheus_client import Counter, Histogram, Metric
 from redis import Redis
 
 from shared.classifier.predictions import Answer
@@ -24,8 +23,7 @@ class Metrics(RequestFigures):
         super().__init__(folder)
         registry = self.registry
         drift = Drift(redis, window_h=config.drift_window_h, min_pictures=config.drift_min_pictures)
-        self._of_all = CollectorRegistry()  # what is the same in every process, and told once
-        self._of_all.register(RedisFigures(redis, drift))
+        self.told_once.register(RedisFigures(redis, drift))
         self.images = Counter("classifier_images", "Pictures, by what became of them", ["outcome"], registry=registry)
         self.stages = Histogram(
             "classifier_stage_duration_seconds", "Per picture", ["stage"], buckets=SECONDS, registry=registry
@@ -50,12 +48,7 @@ class Metrics(RequestFigures):
         for stage, duration_ms in result.timings_ms.items():
             self.stages.labels(stage).observe(duration_ms / 1e3)
 
-    def export(self) -> Response:
-        """Return all figures in Prometheus's text format."""
-        figures = generate_latest(self.of_all_processes()) + generate_latest(self._of_all)
-        return Response(figures, content_type=CONTENT_TYPE_LATEST)
-
     def collect(self) -> Iterator[Metric]:
         """Yield all figures."""
         yield from self.of_all_processes().collect()
-        yield from self._of_all.collect()
+        yield from self.told_once.collect()

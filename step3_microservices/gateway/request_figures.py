@@ -5,7 +5,7 @@ from pathlib import Path
 from time import perf_counter
 
 from flask import Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -21,6 +21,7 @@ class RequestFigures:
         `seconds` are the bounds that durations are counted between.
         """
         self._folder = folder
+        self.told_once = CollectorRegistry()  # for what is the same in every process
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "http_requests", "Requests answered", ["method", "endpoint", "status"], registry=registry
@@ -36,6 +37,11 @@ class RequestFigures:
             "http_requests_in_progress", "Requests in work", multiprocess_mode="livesum", registry=registry
         )
         self.problems = Counter("http_problems", "Requests refused, by the problem's code", ["code"], registry=registry)
+
+    def export(self) -> Response:
+        """Return all figures in Prometheus's text format."""
+        figures = generate_latest(self.of_all_processes()) + generate_latest(self.told_once)
+        return Response(figures, content_type=CONTENT_TYPE_LATEST)
 
     def of_all_processes(self) -> CollectorRegistry:
         """Return what to read the figures from."""

@@ -21,20 +21,14 @@ from redis.exceptions import ResponseError
 
 from shared.errors import ExpectedError
 from step3_microservices.gateway.problems import NotReadyError
+from step3_microservices.log_lines import json_lines
 from step3_microservices.recommender.event_forms import Event
 from step3_microservices.recommender.event_store import EventStore, KeptEvent
 from step3_microservices.recommender.event_stream import Entry, EventReader
 from step3_microservices.redis_client import connect
-from step3_microservices.settings import DatabaseUrl, RedisUrl, Seconds, read
+from step3_microservices.settings import ANALYTICS_DATABASE, REDIS, DatabaseUrl, RedisUrl, Seconds, read
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "shared.logs.JsonFormatter"}},
-    "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}},
-    "root": {"level": "INFO", "handlers": ["stdout"]},
-    "loggers": {"step3_microservices.analytics_database": {"level": "ERROR"}},  # it would tell of each attempt
-}
+_LOGGERS = {"step3_microservices.analytics_database": {"level": "ERROR"}}  # it would tell of each attempt
 
 _BEHIND = 10  # steps of priority behind those whom somebody waits for
 _WAIT_S = 1.0  # for the next event, and so at most until SIGTERM is heard
@@ -49,8 +43,8 @@ _log = logging.getLogger(__name__)
 class Config:
     """How the consumer runs; each field is an environment variable of the same name."""
 
-    redis_url: RedisUrl = "redis://127.0.0.1:6379/0"
-    analytics_database: DatabaseUrl = "sqlite:///.data/analytics.sqlite"  # or postgresql://user:password@host/name
+    redis_url: RedisUrl = REDIS
+    analytics_database: DatabaseUrl = ANALYTICS_DATABASE
     claim_after_s: Seconds = 10  # how long another consumer may be at an event before it counts as lost
 
 
@@ -161,7 +155,7 @@ def main() -> int:
     except ExpectedError as error:
         print(f"{error.detail} {error.remedy}", file=sys.stderr)  # noqa: T201
         return 2
-    logging.config.dictConfig(LOGGING)
+    logging.config.dictConfig(json_lines(_LOGGERS))
     os.nice(_BEHIND)
     stopping = Flag()
     for number in (signal.SIGTERM, signal.SIGINT):

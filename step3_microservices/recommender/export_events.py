@@ -15,7 +15,7 @@ from pathlib import Path
 
 from shared.errors import ExpectedError
 from step3_microservices.recommender.event_store import EventStore, KeptEvent
-from step3_microservices.settings import DatabaseUrl, read
+from step3_microservices.settings import ANALYTICS_DATABASE, DatabaseUrl, read
 
 _FILE = "part-responses.jsonl"
 
@@ -30,7 +30,7 @@ class ExportError(ExpectedError):
 class Config:
     """The only setting."""
 
-    analytics_database: DatabaseUrl = "sqlite:///.data/analytics.sqlite"
+    analytics_database: DatabaseUrl = ANALYTICS_DATABASE
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flask import Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, Metric, generate_latest
+from prometheus_client import Counter, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -23,8 +22,7 @@ class Metrics(RequestFigures):
     def __init__(self, manifest: Callable[[], Manifest | None], folder: Path | None) -> None:
         """Begin with nothing counted; `manifest` returns that of the model that is served, if there is one."""
         super().__init__(folder, seconds=_SECONDS)
-        self._of_this_process = CollectorRegistry()  # the model, which is the same in every one, and told once
-        self._of_this_process.register(ModelFigures(manifest))
+        self.told_once.register(ModelFigures(manifest))
         self.lists = Counter("recommender_lists", "Lists answered, by arm", ["arm"], registry=self.registry)
         self.items = Counter(
             "recommender_items", "Items recommended, by why they were", ["reason"], registry=self.registry
@@ -57,11 +55,6 @@ class Metrics(RequestFigures):
     def observe_version(self, outcome: str) -> None:
         """Count one version that was found."""
         self.reloads.labels(outcome).inc()
-
-    def export(self) -> Response:
-        """Return all figures in Prometheus's text format."""
-        figures = generate_latest(self.of_all_processes()) + generate_latest(self._of_this_process)
-        return Response(figures, content_type=CONTENT_TYPE_LATEST)
 
 
 class ModelFigures(Collector):

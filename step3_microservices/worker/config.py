@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, FilePath
 from pydantic.dataclasses import dataclass
 
-from step3_microservices.settings import Count, RedisUrl, Seconds, read, split
+from step3_microservices.settings import REDIS, Count, RedisUrl, Seconds, read, split
 
 CANNOT_START = 4  # the exit code of a process that another one in its place could not start either
 
@@ -16,7 +16,7 @@ CANNOT_START = 4  # the exit code of a process that another one in its place cou
 class Config:
     """How a worker runs; the defaults suit a laptop."""
 
-    redis_url: RedisUrl = "redis://127.0.0.1:6379/0"
+    redis_url: RedisUrl = REDIS
 
     # Which model, and in which form: an exported artifact, or TensorFlow itself (see `shared.classifier.models.load`).
     model: str = "auto"

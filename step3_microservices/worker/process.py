@@ -13,6 +13,7 @@ from step3_microservices.allocator import set_allocator
 from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, JOBS
 from step3_microservices.job_store import JobStore
+from step3_microservices.log_lines import json_lines
 from step3_microservices.redis_client import connect
 from step3_microservices.spans import export_spans
 from step3_microservices.store import Store
@@ -25,14 +26,7 @@ from step3_microservices.worker.metrics import Metrics
 from step3_microservices.worker.models import ServedModels
 from step3_microservices.worker.tasks import register_task
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "shared.logs.JsonFormatter"}},
-    "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}},
-    "root": {"level": "INFO", "handlers": ["stdout"]},
-    "loggers": {name: {"level": "WARNING"} for name in ("celery", "kombu", "amqp")},
-}
+_LOGGERS = {name: {"level": "WARNING"} for name in ("celery", "kombu", "amqp")}
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +34,7 @@ _log = logging.getLogger(__name__)
 def main() -> int:
     """Work until SIGTERM or Ctrl-C, then finish what is in work; return the exit code."""
     set_allocator()
-    logging.config.dictConfig(LOGGING)
+    logging.config.dictConfig(json_lines(_LOGGERS))
     try:
         config = read_config(os.environ)
         models = ServedModels(load_model(config, config.artifact_version))
