@@ -3,6 +3,7 @@
 Names are relative and have slashes: `inception_v3/current`, `inception_v3/0123456789ab/manifest.json`.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -129,6 +130,18 @@ class S3Store:
 
     def _address(self, name: str) -> str:
         return f"s3://{self._bucket}/{self._prefix}{name}"
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep the other processes of this machine from working in a folder at the same time. Raises ArtifactError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        raise ArtifactError(f"{folder} cannot be used: {error}.", "Check the disk and its permissions.") from error
 
 
 def _s3_client() -> Any:  # noqa: ANN401 - boto3 has no types

@@ -3,7 +3,7 @@
 The templates `docs.html` and `problems.html` are the app's own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,14 @@ _SWAGGER_UI = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swag
 
 def problems(*statuses: HTTPStatus) -> dict[int, Any]:
     """Return what the document says of these statuses: which codes have each."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": f"{_SCHEMAS}ProblemJson"}}}
     codes = {status: [kind.code for kind, its in STATUSES.items() if its == status] for status in statuses}
-    return {
-        status.value: {"description": f"{status.phrase}: {', '.join(codes[status])}", "content": content}
-        for status in statuses
-    }
+    return problems_told({status: f"{status.phrase}: {', '.join(codes[status])}" for status in statuses})
+
+
+def problems_told(told: Mapping[HTTPStatus, str]) -> dict[int, Any]:
+    """Return the same in other words than the list of codes."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"{_SCHEMAS}ProblemJson"}}}
+    return {status.value: {"description": text, "content": content} for status, text in told.items()}
 
 
 def json_of(*schemas: str) -> dict[str, Any]:

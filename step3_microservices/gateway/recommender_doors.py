@@ -16,12 +16,11 @@ from werkzeug.exceptions import NotFound
 
 from step3_microservices.gateway.config import Config
 from step3_microservices.gateway.problems import NotReadyError, RequestError
-from step3_microservices.recommender.event_forms import EventError
+from step3_microservices.recommender.event_forms import MOST_BYTES, EventError
 from step3_microservices.recommender.event_stream import EventsFullError
 from step3_microservices.spans import span, traceparent_here
 
 _ANALYTICS_PATIENCE = 10  # times as long as for a slot: the figures are made of all events
-_MOST_EVENT_BYTES = 64 * 1024  # what a browser's beacon may have
 _NO_RECOMMENDER = "There is no recommender behind this service: its setting RECOMMENDER_URL is not given."
 
 _TO_RECOMMENDER = ("Accept", "Authorization", "Content-Type", "If-None-Match", "User-Agent", "X-API-Key")
@@ -99,11 +98,11 @@ def recommender_doors(config: Config) -> Blueprint:
 
 
 def _body() -> bytes:
-    request.max_content_length = _MOST_EVENT_BYTES + 1  # a body of unknown length is cut there without a word
-    too_long = (request.content_length or 0) > _MOST_EVENT_BYTES
+    request.max_content_length = MOST_BYTES + 1  # a body of unknown length is cut there without a word
+    too_long = (request.content_length or 0) > MOST_BYTES
     body = b"" if too_long else request.get_data(cache=False)
-    if too_long or len(body) > _MOST_EVENT_BYTES:
-        raise RequestError(f"Events may have {_MOST_EVENT_BYTES} bytes at once.", "Send fewer of them.")
+    if too_long or len(body) > MOST_BYTES:
+        raise RequestError(f"Events may have {MOST_BYTES} bytes at once.", "Send fewer of them.")
     return body
 
 

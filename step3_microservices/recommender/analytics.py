@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from flask.typing import ResponseReturnValue
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field, ValidationError
 
-from step3_microservices.gateway.problems import MEDIA_TYPE, RequestError, problem_of
+from step3_microservices.gateway.documentation_pages import problems_told
+from step3_microservices.gateway.problems import RequestError, problem_of
 from step3_microservices.recommender.analytics_charts import day_chart, interval_line, percent, scale_of
 from step3_microservices.recommender.analytics_figures import Analytics, AnalyticsJson
 from step3_microservices.recommender.events import RESPONSES
@@ -28,10 +30,8 @@ class AnalyticsQuery(BaseModel, extra="forbid"):
 def analytics_api(analytics: Analytics) -> APIBlueprint:
     """Return the door for programs."""
     door = APIBlueprint("analytics", __name__, abp_tags=[RESPONSES])
-    refused = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemJson"}}}
-    problems = {400: "request_invalid", 503: "not_ready"}
-    responses: dict[Any, Any] = {code: {"description": text, "content": refused} for code, text in problems.items()}
-    responses[200] = AnalyticsJson
+    told = {HTTPStatus.BAD_REQUEST: "request_invalid", HTTPStatus.SERVICE_UNAVAILABLE: "not_ready"}
+    responses: dict[Any, Any] = {HTTPStatus.OK.value: AnalyticsJson, **problems_told(told)}
     summary = "How often what was shown was clicked"
 
     @door.get("/v1/analytics", operation_id="analytics", summary=summary, responses=responses)

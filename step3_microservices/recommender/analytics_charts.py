@@ -2,30 +2,12 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+from step3_microservices.recommender.analytics_figures import RateJson
 
 _ENOUGH = 100  # impressions; with fewer an interval is so wide that next to it no other could be told from zero
 _TOPS = tuple(step * 10.0**power for power in range(-4, 0) for step in (1, 2, 5))
-
-
-class Rate(Protocol):
-    """A rate with its interval, all from 0 to 1."""
-
-    @property
-    def impressions(self) -> int:
-        """On how many it rests."""
-
-    @property
-    def rate(self) -> float | None:
-        """None where there is no impression."""
-
-    @property
-    def low(self) -> float:
-        """The interval's lower bound."""
-
-    @property
-    def high(self) -> float:
-        """The interval's upper bound."""
 
 
 class Paths(NamedTuple):
@@ -35,14 +17,14 @@ class Paths(NamedTuple):
     rates: str
 
 
-def scale_of(rates: Collection[Rate]) -> float:
+def scale_of(rates: Collection[RateJson]) -> float:
     """Return the rate at the end of an axis: a round one, above the intervals of all that have enough impressions."""
     seen = [rate for rate in rates if rate.impressions]
     highest = max((rate.high for rate in [one for one in seen if one.impressions >= _ENOUGH] or seen), default=1.0)
     return next((top for top in _TOPS if top >= highest), 1.0)
 
 
-def interval_line(rate: Rate, scale: float) -> Paths:
+def interval_line(rate: RateJson, scale: float) -> Paths:
     """Return one rate on a line from left to right; what lies beyond the scale is cut."""
     if rate.rate is None:
         return Paths("", "")
@@ -50,7 +32,7 @@ def interval_line(rate: Rate, scale: float) -> Paths:
     return Paths(f"M{low:.2f} 50H{high:.2f}", f"M{middle:.2f} 15V85")
 
 
-def day_chart(rates: Mapping[str, Rate], since: date, until: date, scale: float) -> Paths:
+def day_chart(rates: Mapping[str, RateJson], since: date, until: date, scale: float) -> Paths:
     """Return the days from left to right, each with its interval; days without impressions leave a gap."""
     days = [since + timedelta(days=number) for number in range((until - since).days + 1)]
     columns = [(100 * (number + 0.5) / len(days), rates.get(f"{day}")) for number, day in enumerate(days)]
@@ -66,7 +48,7 @@ def percent(share: float | None) -> str:
     return f"{share:.2%}" if share < 0.1 else f"{share:.1%}"  # noqa: PLR2004 - three digits either way
 
 
-def _joined(columns: Sequence[tuple[float, Rate | None]], scale: float) -> Iterable[str]:
+def _joined(columns: Sequence[tuple[float, RateJson | None]], scale: float) -> Iterable[str]:
     is_gap = True
     for x, rate in columns:
         if rate is None or rate.rate is None:

@@ -30,7 +30,7 @@ class RateJson(BaseModel):
     high: float
 
 
-class SampleRatioJson(BaseModel):
+class SampleRatioJson(BaseModel, from_attributes=True):
     """Users of each arm against the share they should have; `is_off`: do not trust a comparison of the arms."""
 
     control_users: int
@@ -118,7 +118,7 @@ class Analytics:
             by_country=_by_impressions(_rates(lambda cell: cell.country, cells)),
             by_day=_rates(lambda cell: f"{cell.day}", sorted(cells, key=lambda cell: cell.day)),
             answered_unseen=total.unseen,
-            sample_ratio=_sample_ratio(ratio),
+            sample_ratio=SampleRatioJson.model_validate(ratio),
         )
 
 
@@ -134,14 +134,3 @@ def _rate(outcome: Outcome) -> RateJson:
 
 def _by_impressions(rates: dict[str, RateJson]) -> dict[str, RateJson]:
     return dict(sorted(rates.items(), key=lambda item: (-item[1].impressions, item[0])))
-
-
-def _sample_ratio(ratio: SampleRatio) -> SampleRatioJson:
-    return SampleRatioJson(
-        control_users=ratio.control_users,
-        collaborative_users=ratio.collaborative_users,
-        control_share=ratio.control_share,
-        chi_square=ratio.chi_square,
-        p_value=ratio.p_value,
-        is_off=ratio.is_off,
-    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from flask import Response, jsonify, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.openapi import OpenAPI
+from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
 from shared.recommender.fallback import recommend
 from step3_microservices.gateway.access import protect
@@ -35,7 +36,7 @@ from step3_microservices.redis_client import connect
 
 KEEP_LOOKING = "keep_looking"  # among the extensions: what keeps the artifact of a process up to date
 
-_STATIC = Path(__file__).parents[1] / "gateway" / "static"  # one set of styles for both services
+_GATEWAY = Path(__file__).parents[1] / "gateway"  # whose styles and pages are this service's too
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,10 @@ def create_app(config: Config, store: ArtifactStore, metrics_folder: Path | None
         doc_ui=False,
         validation_error_callback=invalid_parameters,
         validation_error_status=400,
-        static_folder=_STATIC,
+        static_folder=_GATEWAY / "static",
     )
+    pages = {"gateway": FileSystemLoader(_GATEWAY / "templates")}  # as what those of this service extend
+    app.jinja_env.loader = ChoiceLoader([app.create_global_jinja_loader(), PrefixLoader(pages)])
     app.json.sort_keys = False  # type: ignore[attr-defined] # an answer reads best in the order it was written
     served = Served(store, config.cache)
     metrics = Metrics(served.manifest, metrics_folder)

@@ -4,19 +4,16 @@
 <source>/<version>/manifest.json   what it consists of, written last; beside it the files
 """
 
-import fcntl
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from shared.errors import ArtifactError
 from shared.recommender.artifact import check_files, read_manifest
 from shared.recommender.manifest import MANIFEST, Manifest, parse_manifest
-from step3_microservices.file_stores import FolderStore, open_store
+from step3_microservices.file_stores import FolderStore, alone_in, open_store
 
 CURRENT = "CURRENT"
 _VERSION = re.compile(r"\d{4}-\d\d-\d\d-[0-9a-f]{8}")
@@ -72,7 +69,7 @@ class ArtifactStore:
         if isinstance(self._files, FolderStore):
             return self._files.folder / version
         kept = to / version
-        with _alone(to):
+        with alone_in(to):
             if not kept.is_dir():
                 self._download(version, kept)
                 _forget_old(to)
@@ -98,18 +95,6 @@ class ArtifactStore:
 
     def _holds(self, folder: Path) -> bool:
         return isinstance(self._files, FolderStore) and folder.resolve().parent == self._files.folder.resolve()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep the other web processes of this machine from fetching the same at the same time."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-    except OSError as error:
-        raise ArtifactError(f"{folder} cannot be used: {error}.", "Check the disk and its permissions.") from error
 
 
 def _forget_old(folder: Path) -> None:

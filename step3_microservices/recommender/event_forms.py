@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from step3_microservices.gateway.problems import RequestError
 
 MOST_EVENTS = 50  # in one request
+MOST_BYTES = 64 * 1024  # in one request: as much as browsers let `sendBeacon` have on its way, and room for 50 events
 IMPRESSION, CLICK, DISMISS = "impression", "click", "dismiss"
 
 _CLOCK_MAY_BE_OFF = timedelta(days=1)  # a browser's; beyond that its time says nothing

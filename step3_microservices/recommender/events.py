@@ -12,13 +12,13 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, TypeAdapter
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from step3_microservices.gateway.problems import MEDIA_TYPE, MediaTypeError, RequestError, problem_of
-from step3_microservices.recommender.event_forms import MOST_EVENTS, Event, EventsBody, read_events
+from step3_microservices.gateway.documentation_pages import problems_told
+from step3_microservices.gateway.problems import MediaTypeError, RequestError, problem_of
+from step3_microservices.recommender.event_forms import MOST_BYTES, MOST_EVENTS, Event, EventsBody, read_events
 from step3_microservices.recommender.event_stream import EventStream
 
 RESPONSES = Tag(name="Responses", description="what people did with what they were shown")
 
-_MAX_BODY_BYTES = 64 * 1024  # as much as browsers let `sendBeacon` have on its way, and room for 50 events
 _MEDIA_TYPES = {"application/json", "text/plain", ""}  # a beacon of text needs no preflight from another origin
 
 
@@ -34,7 +34,7 @@ def events_api(stream: EventStream) -> APIBlueprint:
 
     @door.before_request
     def limit_body() -> None:
-        request.max_content_length = _MAX_BODY_BYTES
+        request.max_content_length = MOST_BYTES
 
     @door.errorhandler(RequestEntityTooLarge)
     def refuse_body(_error: Exception) -> Response:
@@ -61,18 +61,16 @@ def _operation() -> dict[str, Any]:
         form.pop("$defs", None)
     forms[0]["properties"]["events"]["items"] = forms[1]
     content = {media_type: {"schema": {"anyOf": forms}} for media_type in ("application/json", "text/plain")}
-    refused = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemJson"}}}
     told = {
         HTTPStatus.BAD_REQUEST: "event_invalid, with the event and the field; nothing of the request is counted",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "media_type_unsupported",
         HTTPStatus.SERVICE_UNAVAILABLE: "not_ready, events_full: send them again later",
     }
-    problems = {status.value: {"description": text, "content": refused} for status, text in told.items()}
     return {
         "operation_id": "add_events",
         "summary": "Report what was shown, clicked and dismissed",
         "description": f"From 1 to {MOST_EVENTS} events, or one alone. An event is counted once, however often it is "
         "sent. As text/plain it is read as JSON too: so `navigator.sendBeacon` sends it.",
-        "responses": {HTTPStatus.ACCEPTED.value: AcceptedJson, **problems},
+        "responses": {HTTPStatus.ACCEPTED.value: AcceptedJson, **problems_told(told)},
         "openapi_extensions": {"requestBody": {"required": True, "content": content}},
     }

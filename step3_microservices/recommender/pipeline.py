@@ -5,15 +5,14 @@ something to look at a few seconds after the first start. Each stage is a comman
 """
 
 import argparse
-import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shared.errors import ExpectedError
+from step3_microservices.file_stores import alone_in
 from step3_microservices.recommender.artifact_stores import ArtifactStore
 from step3_microservices.recommender.config import read_config
 
@@ -26,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing; return the exit code, that of the stage that failed if one did."""
     try:
         options = _parser(read_config(os.environ).artifacts).parse_args(arguments)
-        with _alone():
+        with alone_in(FOLDER):  # what another one of this machine has published need not be made again
             return 0 if not options.again and ArtifactStore(options.artifacts).current() else _run(options)
     except ExpectedError as error:
         _tell(f"{error.detail} {error.remedy}")
@@ -36,15 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Wait for another one of this machine to end; what it has published need not be made again."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with (FOLDER / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _run(options: argparse.Namespace) -> int:

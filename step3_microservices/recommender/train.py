@@ -29,10 +29,10 @@ from shared.recommender.popularity import country_popularity, global_popularity,
 from shared.recommender.ranking import Recommender
 from shared.recommender.release_gate import ReleaseRefusedError, judge_quality, judge_size, refuse_if_broken
 from shared.recommender.splits import Split, check_popularity, check_rows, split_by_day
+from step3_microservices.recommender.config import ARTIFACTS
 from step3_microservices.recommender.release import Release, publish
 from step3_microservices.recommender.report import Report, table, write_report
 
-ARTIFACTS = ".data/recommender/artifacts"
 REPORT = Path(".data/recommender/report")
 REFUSED, UNUSABLE = 1, 2
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended

@@ -43,6 +43,7 @@ class Batcher:
         self._get = get
         self._limits = limits
         self._owed = 0.0  # pictures of jobs that may go before an interactive one
+        self._owed_for_each = limits.job_share / (1 - limits.job_share)  # interactive picture
 
     def fill(self, first: Work, *, is_alone: bool) -> list[Message]:
         """Return what goes together with the first one, at most one less than the largest batch.
@@ -50,7 +51,7 @@ class Batcher:
         `is_alone` says that the queues were empty a moment ago. Where a second one waits, the worker is not idle, and
         so there may be a short wait for more.
         """
-        self._count(is_job=bool(first.job_id))
+        self._count(1, is_job=bool(first.job_id))
         taken: list[Message] = []
         if is_alone:
             return taken
@@ -79,22 +80,19 @@ class Batcher:
             order = ((JOBS, 1), (INTERACTIVE, count))
         for queue, most in order:
             messages = self._get(queue, most)
-            for _ in messages:
-                self._count(is_job=queue == JOBS)
             if messages:
+                self._count(len(messages), is_job=queue == JOBS)
                 return messages
         return ()
 
     def _until_owed(self) -> int:
         """Return how many interactive pictures it takes until a job is owed its turn."""
-        each = self._limits.job_share / (1 - self._limits.job_share)
-        if not each:
+        if not self._owed_for_each:
             return self._limits.max_batch_size
-        return ceil((1 - self._owed) / each - 1e-9)  # sums of floats are not exact
+        return ceil((1 - self._owed) / self._owed_for_each - 1e-9)  # sums of floats are not exact
 
-    def _count(self, *, is_job: bool) -> None:
-        share = self._limits.job_share
+    def _count(self, pictures: int, *, is_job: bool) -> None:
         if is_job:
-            self._owed = max(0.0, self._owed - 1)
+            self._owed = max(0.0, self._owed - pictures)
         else:
-            self._owed = min(1.0, self._owed + share / (1 - share))
+            self._owed = min(1.0, self._owed + pictures * self._owed_for_each)

@@ -16,8 +16,8 @@ from threading import Event as Flag
 import requests
 
 from step3_microservices.recommender.event_store import EventStore
-from tests.app.serving import serving
-from tests.app.step3.events_system import KEY, SERVICE, RunningConsumer, event_json, eventually, start_consumer
+from tests.app.step3.events_system import KEY, RunningConsumer, event_json, eventually, start_consumer
+from tests.app.step3.recommending import recommending
 from tests.app.step3.system import RedisServer, redis_server
 
 EVENTS, AT_ONCE, SENT_TWICE = 100_000, 20, 0.1
@@ -31,8 +31,8 @@ def soak(_seconds: float) -> int:
         folder = Path(name)
         database = f"sqlite:///{folder}/analytics.sqlite"
         with redis_server(folder) as redis:
-            settings = {"REDIS_URL": redis.url, "ANALYTICS_DATABASE": database}
-            with serving(SERVICE, folder, until_ready=False, **settings) as served, ThreadPoolExecutor(1) as pool:
+            service = recommending(folder, folder / "store", until_ready=False, REDIS_URL=redis.url)
+            with service as served, ThreadPoolExecutor(1) as pool:
                 sent = Flag()
                 killing = pool.submit(kill_again_and_again, folder, redis, database, sent)
                 began = time.monotonic()

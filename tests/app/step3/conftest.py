@@ -8,6 +8,7 @@ import pytest
 from step3_microservices.worker.export import export
 from tests.app.step3.postgresql import PostgreSQL, postgresql_server
 from tests.app.step3.system import System, running
+from tests.app.step3.upstream import Mood, Upstream, upstream
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +31,17 @@ def system(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Redis, worker and gateway with the settings that a laptop gets."""
     with running(tmp_path_factory.mktemp("system"), ARTIFACTS=str(artifacts)) as system:
         yield system
+
+
+@pytest.fixture(scope="module")
+def recommender() -> Iterator[Upstream]:
+    """What stands for the recommender behind a gateway."""
+    with upstream() as server:
+        yield server
+
+
+@pytest.fixture
+def mood(recommender: Upstream) -> Mood:
+    """How that answers in this test, and what it was asked."""
+    recommender.mood = Mood()
+    return recommender.mood

@@ -17,7 +17,6 @@ from step3_microservices.recommender.event_store import EventStore, KeptEvent
 from tests.app.serving import ROOT, free_port
 
 CONSUMER = "step3_microservices.recommender.events_consumer"
-SERVICE = "tests.app.step3.events_service"
 KEY = "step3:events"
 
 

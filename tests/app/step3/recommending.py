@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+from flask.testing import FlaskClient
+
+from step3_microservices.recommender.app import create_app
 from step3_microservices.recommender.artifact_stores import ArtifactStore
+from step3_microservices.recommender.config import read_config
 from tests.app.serving import serving
 from tests.model.recommended import written
 
@@ -24,3 +28,10 @@ def recommending(folder: Path, source: Path, *, until_ready: bool = True, **sett
     own = {"ARTIFACTS": str(source), "ANALYTICS_DATABASE": database, "CONTROL_SHARE": "0"}
     environment = QUICK | own | settings
     return serving(RECOMMENDER, folder, until_ready=until_ready, **environment)
+
+
+def in_this_process(folder: Path, **settings: str) -> FlaskClient:
+    """Return a client of the service's own app, which has no model."""
+    database = f"sqlite:///{folder}/analytics.sqlite"
+    config = read_config({"ANALYTICS_DATABASE": database, "ARTIFACTS": f"{folder}/store"} | settings)
+    return create_app(config, ArtifactStore(config.artifacts)).test_client()

@@ -19,9 +19,8 @@ from step3_microservices.recommender.experiment import COLLABORATIVE, CONTROL, N
 from step3_microservices.recommender.export_events import main
 from tests.app.http_contract import assert_problem
 from tests.app.page_contract import assert_accessible
-from tests.app.serving import serving
-from tests.app.step3.events_service import create_app
-from tests.app.step3.events_system import SERVICE, kept
+from tests.app.step3.events_system import kept
+from tests.app.step3.recommending import in_this_process, recommending
 
 NOW = datetime.now(UTC)
 TODAY = NOW.date()
@@ -261,8 +260,7 @@ def service(tmp_path_factory):
             events.append(kept(number, "click", at=at, **given))
     store.add(events)
     store.close()
-    settings = {"REDIS_URL": "redis://127.0.0.1:1/0", "ANALYTICS_DATABASE": database}
-    with serving(SERVICE, folder, until_ready=False, **settings) as served:
+    with recommending(folder, folder / "store", until_ready=False, CONTROL_SHARE="0.5") as served:
         yield served
 
 
@@ -332,7 +330,7 @@ def test_the_page_lets_nothing_in_from_elsewhere(service):
 
 def test_without_a_database_page_and_door_say_so(tmp_path):
     (tmp_path / "file").touch()
-    client = create_app("redis://127.0.0.1:1/0", f"sqlite:///{tmp_path}/file/analytics.sqlite").test_client()
+    client = in_this_process(tmp_path / "file")
 
     page, door = client.get("/analytics"), client.get("/v1/analytics")
 

@@ -17,7 +17,6 @@ from step3_microservices.settings import ConfigError
 from step3_microservices.store import Store
 from step3_microservices.task_messages import TaskMessages
 from tests.app.serving import free_port
-from tests.app.step3.upstream import Mood, upstream
 
 RECOMMENDATIONS = "/v1/recommendations?slot=728x90&user_id=u1&country=CH"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -32,18 +31,6 @@ def gateway(**settings):
     model = RemoteModel(TaskMessages(celery, INTERACTIVE), Store(redis, answer_ttl_s=1), max_queued=1, timeout_s=1)
     jobs = JobStore(redis, TaskMessages(celery, JOBS), ttl_s=1, missed_after_s=1)
     return create_app(config, model, jobs).test_client()
-
-
-@pytest.fixture(scope="module")
-def recommender():
-    with upstream() as server:
-        yield server
-
-
-@pytest.fixture
-def mood(recommender):
-    recommender.mood = Mood()
-    return recommender.mood
 
 
 @pytest.fixture(scope="module")

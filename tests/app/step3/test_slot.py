@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.app.page_contract import CAT_FILE, KEY, assert_accessible, best, choose, outcome
 from tests.app.serving import serving
 from tests.app.step3.system import GATEWAY, running
-from tests.app.step3.upstream import ITEMS, Mood, upstream
+from tests.app.step3.upstream import ITEMS
 
 WIDE, MIDDLE, PHONE = {"width": 1280, "height": 800}, {"width": 700, "height": 900}, {"width": 390, "height": 740}
 SIZES = [(WIDE, "728x90", 4), (MIDDLE, "300x250", 6), (PHONE, "320x50", 1)]
@@ -28,18 +28,6 @@ SHIFTS = """() => new Promise((resolve) => {
         .observe({ type: "layout-shift", buffered: true });
     setTimeout(() => resolve(0), 300);
 })"""
-
-
-@pytest.fixture(scope="module")
-def recommender():
-    with upstream() as server:
-        yield server
-
-
-@pytest.fixture
-def mood(recommender):
-    recommender.mood = Mood()
-    return recommender.mood
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,12 @@ from tempfile import TemporaryDirectory
 from time import sleep, time
 
 from step3_microservices.recommender.event_store import EventStore
-from tests.app.serving import serving
 from tests.app.step3.events_system import KEY, all_written, consuming, event_json, eventually
+from tests.app.step3.recommending import recommending
 from tests.app.step3.system import RedisServer, redis_server
 from tests.benchmarks.figures import Figure, p99
 from tests.benchmarks.recommender import traffic
 
-SERVICE = "step3_microservices.recommender.serve"
 PER_SECOND, SECONDS, ROUNDS = 1000, 10, 5
 CONNECTIONS = 32
 P99_MS = 5.0
@@ -34,9 +33,8 @@ def measure() -> Iterator[Figure]:
         database = f"sqlite:///{folder}/analytics.sqlite"
         unix_socket = folder / "redis.sock"  # as `make run` has one
         with redis_server(folder, unix_socket=unix_socket) as redis, consuming(folder, redis.url, database):
-            settings = {"REDIS_URL": redis.url, "ANALYTICS_DATABASE": database, "WEB_PROCESSES": "2"}
-            settings["ARTIFACTS"] = f"{folder}/artifacts"  # where there are none: events need none
-            with serving(SERVICE, folder, until_ready=False, **settings) as served:
+            settings = {"REDIS_URL": redis.url, "WEB_PROCESSES": "2"}
+            with recommending(folder, folder / "store", until_ready=False, **settings) as served:
                 sleep(1)  # one process is there; a client that came now would have all its connections with that one
                 _ask(served.address, 2)  # uncounted
                 yield from _steady(served.address, redis, database)
