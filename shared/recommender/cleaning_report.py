@@ -1,7 +1,7 @@
 """What became of the rows: in = kept + dropped by each rule, for each day and in total, or cleaning has failed."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from shared.errors import ExpectedError
@@ -56,20 +56,25 @@ def day_report(
 
 def report_json(days: Sequence[DayReport]) -> str:
     """Return the report on all days that are cleaned, as JSON."""
-    total = {"days": len(days)} | {
-        name: sum(getattr(day, name) for day in days) for name in ("rows_in", "kept", "pairs")
-    }
-    dropped = {reason: sum(day.dropped.get(reason, 0) for day in days) for reason in REASONS}
+    total = {"days": len(days)} | _sums(days) | {"dropped": _dropped(days)}
     by_day = {day.day: _figures(day) for day in sorted(days, key=lambda day: day.day)}
-    return json.dumps({"total": total | {"dropped": dropped}, "days": by_day}, indent=2) + "\n"
+    return json.dumps({"total": total, "days": by_day}, indent=2) + "\n"
 
 
-def table_lines(days: Iterable[DayReport]) -> list[str]:
+def table_lines(days: Sequence[DayReport]) -> list[str]:
     """Return the balance as lines of text for a terminal."""
-    total = json.loads(report_json(list(days)))["total"]
-    rows = [("rows in", total["rows_in"]), *((f"- {name}", rows) for name, rows in total["dropped"].items() if rows)]
-    rows += [("= kept", total["kept"]), ("pairs", total["pairs"])]
+    sums = _sums(days)
+    rows = [("rows in", sums["rows_in"]), *((f"- {name}", rows) for name, rows in _dropped(days).items() if rows)]
+    rows += [("= kept", sums["kept"]), ("pairs", sums["pairs"])]
     return [f"{name:<18}{rows:>15,}" for name, rows in rows]
+
+
+def _sums(days: Sequence[DayReport]) -> dict[str, int]:
+    return {name: sum(getattr(day, name) for day in days) for name in ("rows_in", "kept", "pairs")}
+
+
+def _dropped(days: Sequence[DayReport]) -> dict[str, int]:
+    return {reason: sum(day.dropped.get(reason, 0) for day in days) for reason in REASONS}
 
 
 def _figures(day: DayReport) -> dict[str, object]:

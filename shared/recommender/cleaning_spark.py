@@ -18,6 +18,7 @@ from shared.recommender.cleaning_engines import OPTIONAL_COLUMNS, PAIRS, REJECTE
 from shared.recommender.cleaning_report import CleaningError
 from shared.recommender.files import Entry, Files
 from shared.recommender.logs import COLUMNS, Day, LogsError
+from shared.recommender.spark import first_line, start_spark
 
 _BROKEN = "broken"
 _SETTINGS = {
@@ -32,16 +33,8 @@ _SETTINGS = {
 
 @contextmanager
 def spark_engine(master: str, **settings: str) -> Iterator["SparkEngine"]:
-    """Start Spark at a master, such as `local[*]`, and stop it in the end; raise CleaningError where it cannot."""
-    builder = SparkSession.builder.appName("clean logs").master(master)
-    for name, value in (_SETTINGS | settings).items():
-        builder = builder.config(name, value)
-    try:
-        session = builder.getOrCreate()
-    except Exception as error:
-        raise CleaningError(
-            f"Spark does not start at {master}: {_first_line(error)}", "Spark needs Java 17 and a master that answers."
-        ) from error
+    """Start Spark at a master, such as `local[*]`, and stop it in the end; raise SparkUnavailableError."""
+    session = start_spark(master, "clean logs", _SETTINGS | settings)
     session.sparkContext.setLogLevel("ERROR")
     try:
         yield SparkEngine(session)
@@ -193,12 +186,7 @@ def _told_as_logs_error(days: Sequence[Day]) -> Iterator[None]:
         yield
     except (PySparkException, Py4JError) as error:
         folders = days[0].folder if len(days) == 1 else f"{days[0].folder} to {days[-1].folder}"
-        raise LogsError(f"{folders} cannot be read: {_first_line(error)}", "Write or copy them again.") from error
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if not line.startswith("An error occurred while calling")]
-    return next(iter(lines), type(error).__name__).lstrip(": ")
+        raise LogsError(f"{folders} cannot be read: {first_line(error)}", "Write or copy them again.") from error
 
 
 def _names(days: Sequence[Day]) -> list[str]:

@@ -4,7 +4,6 @@ MLlib multiplies the regularization by how many interactions a user or an item h
 with many closer to 0 than `implicit` does; on the demo logs both come out alike.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from shared.errors import ExpectedError
 from shared.recommender.collaborative import Factorise, Factors, Progress, Settings
+from shared.recommender.spark import start_spark
 
 _PAIRS_OF_A_BLOCK = 1_000_000  # at most; fewer where more cores would wait
-
-
-class SparkUnavailableError(ExpectedError):
-    """There is no Spark to train with."""
-
-    code = "spark_unavailable"
 
 
 def spark_factors(master: str, **spark_settings: str) -> Factorise:
@@ -31,7 +24,7 @@ def spark_factors(master: str, **spark_settings: str) -> Factorise:
     """
 
     def factorise(weights: csr_matrix, settings: Settings, progress: Progress) -> Factors:
-        spark = _session(master, spark_settings)
+        spark = start_spark(master, "recommender", spark_settings)
         try:
             factors = _fitted(spark, weights, settings)
         finally:
@@ -40,23 +33,6 @@ def spark_factors(master: str, **spark_settings: str) -> Factorise:
         return factors
 
     return factorise
-
-
-def _session(master: str, settings: Mapping[str, str]) -> Any:  # noqa: ANN401 - pyspark may not be there
-    try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415 - one machine does without
-    except ImportError as error:
-        raise SparkUnavailableError("pyspark is not installed.", "Install it, or train on this machine.") from error
-    builder = SparkSession.builder.master(master).appName("recommender")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    try:
-        return builder.getOrCreate()
-    except Exception as error:  # Py4J's, PySpark's or the system's: no Java, no such master, ...
-        told = str(error).strip().partition("\n")[0]
-        raise SparkUnavailableError(
-            f"Spark does not start at {master}: {told}", "It needs Java and a master."
-        ) from error
 
 
 def _fitted(spark: Any, weights: csr_matrix, settings: Settings) -> Factors:  # noqa: ANN401 - pyspark may not be there

@@ -20,6 +20,7 @@ from scipy.sparse import csr_matrix
 
 from shared.errors import ExpectedError
 from shared.recommender.cleaning_rules import UNKNOWN_COUNTRY
+from shared.recommender.logs import day_of
 
 NO_COUNTRY = -1
 HALF_LIFE_DAYS = 30.0
@@ -162,10 +163,10 @@ def read_interactions(folder: Path, item_ids: Sequence[str], until: date | None 
 
 def _day_files(folder: Path) -> list[tuple[date, Path]]:
     folder = folder / "interactions" if (folder / "interactions").is_dir() else folder
-    try:
-        return [(date.fromisoformat(path.name[4:]), path / "pairs.parquet") for path in sorted(folder.glob("day=*"))]
-    except ValueError as error:
-        raise InteractionsError(f"A folder in {folder} names no day: {error}.", "Name them day=YYYY-MM-DD.") from error
+    days = [(day_of(path.name), path / "pairs.parquet") for path in sorted(folder.glob("day=*"))]
+    if unnamed := [path.parent for day, path in days if day is None]:
+        raise InteractionsError(f"{unnamed[0]} names no day.", "Name it like day=2026-01-31.")
+    return [(day, path) for day, path in days if day]
 
 
 def _read_day(path: Path, day: date) -> pa.Table:

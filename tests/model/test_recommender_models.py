@@ -8,11 +8,12 @@ from scipy.sparse import csr_matrix
 
 from shared.recommender.behaviour import examine
 from shared.recommender.collaborative import Collaborative, Settings
-from shared.recommender.collaborative_spark import SparkUnavailableError, spark_factors
+from shared.recommender.collaborative_spark import spark_factors
 from shared.recommender.interactions import NO_COUNTRY
 from shared.recommender.list_writing import NO_ITEM
 from shared.recommender.popularity import Popularity, country_popularity, global_popularity, recent_popularity
 from shared.recommender.ranking import best, top_lists
+from shared.recommender.spark import SparkUnavailableError
 from tests.model.recommender_worlds import checkerboard, interactions
 
 needs_spark = pytest.mark.skipif(find_spec("pyspark") is None, reason="pyspark is not installed")
