@@ -15,22 +15,22 @@ class FirstModel:
         self._process: subprocess.Popen[str] | None = None
         self._is_stopped = False
 
-    def make(self, environment: Mapping[str, str]) -> None:
-        """Run it, and say where it does not succeed."""
+    def make(self, environment: Mapping[str, str]) -> bool:
+        """Run it, and say where it does not succeed; return whether it has published something."""
         command = ["nice", sys.executable, "-m", "step3_microservices.recommender.pipeline"]
         with self._lock:
             if self._is_stopped:
-                return
+                return False
             self._process = subprocess.Popen(
                 command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
             )  # Ctrl-C comes to it through `stop`
         _, told = self._process.communicate()
         if self._is_stopped or not told:  # where something is published already, it has nothing to tell
-            return
+            return False
         if self._process.returncode:
             _say(f"There are no recommendations yet, and the demo could not make any:\n{told.strip()}\n")
-        else:
-            _say("The page recommends something now, from a demo: load it anew.\n")
+            return False
+        return True
 
     def stop(self) -> None:
         """End it, wherever it is."""

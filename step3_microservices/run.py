@@ -120,16 +120,21 @@ def _recommender(environment: Mapping[str, str]) -> tuple[dict[str, str], Mappin
 
 def _announce(address: str, first_model: FirstModel, recommender: Mapping[str, str]) -> None:
     """Say where the page is, once it answers a golden picture right; then see to recommendations."""
+    _wait_until_ready(address)
+    _say(f"\nReady: open {address} in a browser. Ctrl-C stops everything.\n")
+    if recommender and first_model.make(recommender):
+        _wait_until_ready(f"http://127.0.0.1:{recommender['PORT']}")
+        _say("The page recommends something now, from a demo: load it anew.\n")
+
+
+def _wait_until_ready(address: str) -> None:
     while True:
         try:
             if requests.get(f"{address}/readyz", timeout=10).ok:
-                _say(f"\nReady: open {address} in a browser. Ctrl-C stops everything.\n")
-                break
+                return
         except requests.RequestException:
             pass
         sleep(0.2)
-    if recommender:
-        first_model.make(recommender)
 
 
 def _say(text: str) -> None:

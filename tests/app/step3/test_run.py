@@ -44,7 +44,8 @@ def test_it_makes_first_recommendations_once_it_is_ready_and_stops_whole(run, tm
     def answer():
         return requests.get(f"{run.address}/v1/recommendations?slot=728x90&country=DE", timeout=10)
 
-    eventually(lambda: answer().ok, within_s=120)
+    eventually(lambda: "recommends something now" in (tmp_path / "output").read_text(), within_s=120)
+    assert answer().ok, "it has said so"
     assert [item["reason"] for item in answer().json()["items"]] == ["country_top"] * 4
     started = run.children(recursive=True)
     assert len(started) >= 5, "Redis, gateway, worker, recommender, events"
