@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 PY := .venv/bin/python
-CODE := shared step1_script step2_webapp step3_microservices
+CODE := shared step1_script step2_webapp step3_microservices step5_orchestration/deploy
 LOGS = .data/recommender/logs
 CLEANED = .data/recommender/cleaned
 CONSTRAINTS := shared/constraints.txt
@@ -152,7 +152,7 @@ programs:
 
 # A stamp is touched last, so an interrupted installation is taken up again where it was left.
 # TensorFlow goes first and alone: it is most of the download, and the one whose progress is worth seeing.
-REQUIREMENTS := step1_script/requirements.txt step2_webapp/requirements.txt step3_microservices/requirements.txt
+REQUIREMENTS := $(addsuffix /requirements.txt,step1_script step2_webapp step3_microservices step5_orchestration)
 
 .venv/run.stamp: $(PY) $(REQUIREMENTS) $(wildcard step3_microservices/*/requirements*.txt) $(CONSTRAINTS)
 	@echo "==> packages to run (about 1 GB the first time)"
