@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -43,12 +44,32 @@ class ConfigError(ExpectedError):
 def read(config: type[Config], environment: Mapping[str, str]) -> Config:
     """Make a dataclass of settings from the environment variables that its fields are named after, in capitals.
 
-    An empty variable counts as not given. Raises ConfigError.
+    NAME_FILE names a file that holds the value of NAME, as secrets come into containers: what stands in the environment
+    is seen by whoever may look at a container. An empty variable counts as not given. Raises ConfigError.
     """
-    given = {field.name: environment.get(field.name.upper()) for field in fields(config)}
+    given = {field.name: _value(field.name.upper(), environment) for field in fields(config)}
     try:
         return TypeAdapter(config).validate_python({name: text for name, text in given.items() if text})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]).upper()
-        raise ConfigError(f"{name}={environment[name]} cannot be used: {first['msg']}.", "Correct it.") from error
+        field = str(first["loc"][0])
+        raise ConfigError(
+            f"{_told(field.upper(), given[field], environment)} cannot be used: {first['msg']}.", "Correct it."
+        ) from error
+
+
+def _value(name: str, environment: Mapping[str, str]) -> str | None:
+    """Return the text of a setting, from the variable itself before a file."""
+    file = environment.get(f"{name}_FILE")
+    if environment.get(name) or not file:
+        return environment.get(name)
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigError(f"{name}_FILE={file} cannot be read ({reason}).", "Correct it.") from error
+
+
+def _told(name: str, value: str | None, environment: Mapping[str, str]) -> str:
+    """Return a setting as a message may show it: what comes from a file may be a secret."""
+    return f"{name}={value}" if environment.get(name) else f"{name} in {environment.get(f'{name}_FILE')}"
