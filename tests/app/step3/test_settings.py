@@ -5,18 +5,18 @@ import pytest
 from step3_microservices.gateway.config import read_config
 from step3_microservices.settings import ConfigError
 
-SECRET = "redis://:s3cret@redis:6379/0"
+IN_THE_FILE = "redis://:s3cret@redis:6379/0"
 
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
     file = tmp_path / "redis_url"
-    file.write_text(f"{SECRET}\n")
+    file.write_text(f"{IN_THE_FILE}\n")
     return file
 
 
 def test_a_setting_may_come_from_a_file_as_secrets_do(secret: Path):
-    assert read_config({"REDIS_URL_FILE": str(secret)}).redis_url == SECRET
+    assert read_config({"REDIS_URL_FILE": str(secret)}).redis_url == IN_THE_FILE
 
 
 def test_the_variable_itself_comes_before_the_file(secret: Path):
@@ -26,7 +26,7 @@ def test_the_variable_itself_comes_before_the_file(secret: Path):
 
 
 def test_an_empty_variable_leaves_it_to_the_file(secret: Path):
-    assert read_config({"REDIS_URL": "", "REDIS_URL_FILE": str(secret)}).redis_url == SECRET
+    assert read_config({"REDIS_URL": "", "REDIS_URL_FILE": str(secret)}).redis_url == IN_THE_FILE
 
 
 def test_a_file_that_is_not_there_is_told_by_its_name():
