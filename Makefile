@@ -57,13 +57,18 @@ if [ -n "$(AS_ROOT)" ] && command -v apt-get >/dev/null; then \
 	fi
 endef
 
-.PHONY: help setup test-setup programs run step1 step2 gateway worker export recommender events demo-logs train
+# Spark runs in Java, and brings none. Asked only where a recipe needs to know.
+JAVA_VERSION = $(shell "$(if $(JAVA_HOME),$(JAVA_HOME)/bin/)java" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
+
+.PHONY: help setup test-setup programs spark run step1 step2 gateway worker export recommender events demo-logs train
 .PHONY: test test-model test-app lint types pytest format benchmarks peers soak clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*  ## /\1	/p' Makefile | expand -t 14
 
 setup: .venv/run.stamp  ## install what the steps need into .venv
+
+spark: .venv/spark.stamp  ## install Spark into .venv, for logs that outgrow a machine (450 MB; it needs Java 17)
 
 run: setup  ## run all of step 3 on this machine (PORT=8000 MODEL=auto; Ctrl-C stops it)
 	@$(PY) -m step3_microservices.run
@@ -138,9 +143,9 @@ clean:  ## remove everything that make made
 	rm -rf .venv .venv-peers .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-test-setup: .venv/test.stamp programs
+test-setup: programs
 
-programs:
+programs: .venv/test.stamp
 	@for program in curl redis-server chromium; do \
 		command -v $$program >/dev/null || { $(INSTALL_PROGRAM); }; \
 		command -v $$program >/dev/null || \
@@ -149,6 +154,9 @@ programs:
 	done
 	@program=postgresql; command -v psql >/dev/null || { $(INSTALL_PROGRAM); }; command -v psql >/dev/null || \
 		echo "PostgreSQL is missing: the tests that need it are skipped." >&2
+	@if [ "0$(JAVA_VERSION)" -ge 17 ]; then $(MAKE) --no-print-directory spark; else \
+		echo "Java 17 is missing: the tests that need Spark are skipped." >&2; \
+	fi
 
 # A stamp is touched last, so an interrupted installation is taken up again where it was left.
 # TensorFlow goes first and alone: it is most of the download, and the one whose progress is worth seeing.
@@ -167,6 +175,13 @@ REQUIREMENTS := $(addsuffix /requirements.txt,step1_script step2_webapp step3_mi
 	@echo "==> packages to test"
 	@$(PREPARE)
 	@$(INSTALL) $(QUIETLY) -r tests/requirements.txt || $(FAILED)
+	@touch $@
+
+.venv/spark.stamp: .venv/run.stamp step3_microservices/recommender/requirements-spark.txt
+	@echo "==> Spark (450 MB the first time)"
+	@$(PREPARE)
+	@$(INSTALL) --no-deps -c $(CONSTRAINTS) pyspark || $(FAILED)
+	@$(INSTALL) $(QUIETLY) -r step3_microservices/recommender/requirements-spark.txt || $(FAILED)
 	@touch $@
 
 # The same commands, for another environment.

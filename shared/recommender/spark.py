@@ -20,7 +20,9 @@ def start_spark(master: str, name: str, settings: Mapping[str, str]) -> Any:  # 
     try:
         from pyspark.sql import SparkSession  # noqa: PLC0415 - one machine does without
     except ImportError as error:
-        raise SparkUnavailableError("pyspark is not installed.", "Install it, or work on this machine.") from error
+        raise SparkUnavailableError(
+            "pyspark is not installed.", "Install it (make spark), or work on this machine."
+        ) from error
     builder = SparkSession.builder.master(master).appName(name)
     for key, value in settings.items():
         builder = builder.config(key, value)

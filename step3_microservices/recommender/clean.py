@@ -51,7 +51,9 @@ def _engine(options: argparse.Namespace) -> Iterator[Engine]:
         try:
             from shared.recommender.cleaning_spark import spark_engine  # noqa: PLC0415 - for whom asks for it alone
         except ImportError as error:
-            raise CleaningError(f"Spark is not installed ({error}).", f"Install what {SPARK} names.") from error
+            raise CleaningError(
+                f"Spark is not installed ({error}).", f"Install what {SPARK} names: make spark."
+            ) from error
         with spark_engine(options.master) as spark:
             yield spark
     else:

@@ -1,6 +1,5 @@
 """The same program on both engines: every row that one keeps or drops, the other keeps or drops for the same reason."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,12 +12,10 @@ from shared.recommender.demo_logs import write_demo_logs
 from shared.recommender.demo_truth import DemoSettings, Truth
 from shared.recommender.logs import LogsError
 from tests.model.recommender_logs import DAY, cleaned, pairs, rejected, row, write_lines, write_parquet
+from tests.model.recommender_spark import what_spark_lacks
 
-pytest.importorskip(
-    "pyspark", reason="pyspark is not installed (step3_microservices/recommender/requirements-spark.txt)"
-)
-if shutil.which("java") is None:
-    pytest.skip("Spark needs Java, and there is no java on PATH", allow_module_level=True)
+if LACKING := what_spark_lacks():
+    pytest.skip(LACKING, allow_module_level=True)
 
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 

@@ -1,6 +1,6 @@
 """One contract for all models, on a board whose right answer is known by eye; and what each promises beside it."""
 
-from importlib.util import find_spec
+import sys
 
 import numpy as np
 import pytest
@@ -14,9 +14,11 @@ from shared.recommender.list_writing import NO_ITEM
 from shared.recommender.popularity import Popularity, country_popularity, global_popularity, recent_popularity
 from shared.recommender.ranking import best, top_lists
 from shared.recommender.spark import SparkUnavailableError
+from tests.model.recommender_spark import what_spark_lacks
 from tests.model.recommender_worlds import checkerboard, interactions
 
-needs_spark = pytest.mark.skipif(find_spec("pyspark") is None, reason="pyspark is not installed")
+LACKING = what_spark_lacks()
+needs_spark = pytest.mark.skipif(bool(LACKING), reason=LACKING)
 SMALL = Settings(factors=2, iterations=10)
 
 
@@ -161,7 +163,9 @@ def test_the_best_are_those_that_sorting_finds_and_of_equals_the_first():
             assert its[its != NO_ITEM].tolist() == items[order].tolist()
 
 
-@pytest.mark.skipif(find_spec("pyspark") is not None, reason="pyspark is installed")
-def test_without_spark_its_model_says_what_is_missing():
-    with pytest.raises(SparkUnavailableError, match="pyspark is not installed"):
+def test_without_spark_its_model_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+
+    with pytest.raises(SparkUnavailableError, match="pyspark is not installed") as told:
         with_spark().fit(BOARD)
+    assert "make spark" in told.value.remedy
