@@ -34,6 +34,9 @@ class FileStore(Protocol):
     def folders(self, name: str) -> list[str]:
         """Return the names of the folders in that folder, in order; none where there is no such folder."""
 
+    def remove(self, name: str, first: str) -> None:
+        """Remove a folder; its file `first` goes before the others, so that nobody takes what is left for whole."""
+
 
 def open_store(source: str, client: Any = None) -> FileStore:  # noqa: ANN401 - boto3 has no types
     """Return the store at a folder or at `s3://bucket/prefix`; `client` is boto3's, by default a new one."""
@@ -83,6 +86,12 @@ class FolderStore:
                 return []
             return sorted(path.name for path in (self.folder / name).iterdir() if path.is_dir() and path.name[0] != ".")
 
+    def remove(self, name: str, first: str) -> None:
+        """Remove the folder; whoever has a file of it open keeps that until it is closed."""
+        with _told(str(self.folder)):
+            (self.folder / name / first).unlink(missing_ok=True)
+            shutil.rmtree(self.folder / name)
+
 
 class S3Store:
     """Files under a prefix of an S3 bucket, where one is replaced in one go by itself."""
@@ -127,6 +136,15 @@ class S3Store:
             )
             found = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
         return sorted(one.removeprefix(prefix).rstrip("/") for one in found)
+
+    def remove(self, name: str, first: str) -> None:
+        """Delete the objects whose names begin with the folder's, one by one: a folder has few."""
+        prefix = f"{self._prefix}{name}/"
+        with _told(self._address(name)):
+            self._client.delete_object(Bucket=self._bucket, Key=prefix + first)
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            for key in [entry["Key"] for page in pages for entry in page.get("Contents", ())]:
+                self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def _address(self, name: str) -> str:
         return f"s3://{self._bucket}/{self._prefix}{name}"

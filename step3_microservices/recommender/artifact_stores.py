@@ -16,8 +16,9 @@ from shared.recommender.manifest import MANIFEST, Manifest, parse_manifest
 from step3_microservices.file_stores import FolderStore, alone_in, open_store
 
 CURRENT = "CURRENT"
+KEPT = 5  # versions, unless somebody asks for more or fewer
 _VERSION = re.compile(r"\d{4}-\d\d-\d\d-[0-9a-f]{8}")
-_KEPT = 2  # versions that were fetched: the one that is served, and the one before
+_FETCHED_KEPT = 2  # versions that were copied to this machine: the one that is served, and the one before
 
 
 class ArtifactStore:
@@ -64,6 +65,25 @@ class ArtifactStore:
         self._manifest(version)
         self._files.write(CURRENT, f"{version}\n".encode())
 
+    def before(self, version: str | None) -> str | None:
+        """Return the version that was made before that one, or None; of one that is not there, the newest."""
+        names = [manifest.version for manifest in self.versions()]
+        place = names.index(version) if version in names else len(names)
+        return names[place - 1] if place else None
+
+    def prune(self, keep: int = KEPT) -> list[str]:
+        """Remove all but the newest `keep` versions, one or more, and return their names, the oldest first.
+
+        The one that is served stays in any case, and so does the one before it, which whoever looked a moment ago is
+        about to open. What has no manifest is left alone: somebody may be in the middle of publishing it.
+        """
+        current = self.current()
+        kept = {current, self.before(current)}
+        old = [one.version for one in self.versions()[:-keep] if one.version not in kept]
+        for version in old:
+            self._files.remove(version, first=MANIFEST)
+        return old
+
     def fetch(self, version: str, to: Path) -> Path:
         """Return the folder of a version: in place, or, where it is not on this machine, copied into `to` once."""
         if isinstance(self._files, FolderStore):
@@ -100,5 +120,5 @@ class ArtifactStore:
 def _forget_old(folder: Path) -> None:
     """Remove what was fetched long ago; whoever still has it open keeps it until it is closed."""
     versions = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name)]
-    for path in sorted(versions, key=lambda path: path.stat().st_mtime)[:-_KEPT]:
+    for path in sorted(versions, key=lambda path: path.stat().st_mtime)[:-_FETCHED_KEPT]:
         shutil.rmtree(path)

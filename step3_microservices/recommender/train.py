@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from shared.errors import ExpectedError
+from shared.errors import ArtifactError, ExpectedError
 from shared.recommender.behaviour import examine
 from shared.recommender.catalogue import Catalogue, read_catalogue
 from shared.recommender.collaborative import Collaborative, Progress, Settings, implicit_factors
@@ -29,6 +29,7 @@ from shared.recommender.popularity import country_popularity, global_popularity,
 from shared.recommender.ranking import Recommender
 from shared.recommender.release_gate import ReleaseRefusedError, judge_quality, judge_size, refuse_if_broken
 from shared.recommender.splits import Split, check_popularity, check_rows, split_by_day
+from step3_microservices.recommender.artifact_stores import KEPT, ArtifactStore
 from step3_microservices.recommender.config import ARTIFACTS
 from step3_microservices.recommender.release import Release, publish
 from step3_microservices.recommender.report import Report, table, write_report
@@ -45,6 +46,7 @@ class Options:
     interactions: Path
     catalogue: Path
     artifacts: str = ARTIFACTS
+    keep: int = KEPT
     report: Path = REPORT
     truth: Path | None = None
     cut: date | None = None
@@ -76,7 +78,18 @@ def train(options: Options) -> Manifest:
         manifest = contents.write(Path(folder), bar.update)
         refuse_if_broken(judge_size(manifest))
         publish(Path(folder) / manifest.version, options.artifacts)
+    _prune(options)
     return manifest
+
+
+def _prune(options: Options) -> None:
+    """Remove old versions. Where that fails the new one is served all the same, so it is told and no more."""
+    try:
+        removed = ArtifactStore(options.artifacts).prune(options.keep)
+    except ArtifactError as error:
+        _tell(f"Old versions cannot be removed. {error.detail} {error.remedy}")
+    else:
+        _tell(*(f"removed {version}, which was old" for version in removed))
 
 
 def judge(options: Options, catalogue: Catalogue, interactions: Interactions) -> Report:
@@ -139,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("interactions", type=Path, help="the folder that cleaning wrote")
     parser.add_argument("--catalogue", type=Path, required=True, help="catalogue.parquet: what there is")
     parser.add_argument("--artifacts", default=ARTIFACTS, help="a folder or s3://bucket/prefix (default: %(default)s)")
+    parser.add_argument("--keep", type=_one_or_more, default=KEPT, help="how many versions stay (default: %(default)s)")
     parser.add_argument("--report", type=Path, default=REPORT, help="a folder (default: %(default)s)")
     parser.add_argument(
         "--truth", type=Path, metavar="LOGS", help="the folder of demo logs, to ask their truth as well"
@@ -150,6 +164,12 @@ def _parser() -> argparse.ArgumentParser:
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, type=type(value), default=value, help="default: %(default)s")
     return parser
+
+
+def _one_or_more(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
 
 
 def _fitted(options: Options, interactions: Interactions, what: str) -> Collaborative:

@@ -1,25 +1,30 @@
-"""List the versions of recommendations, or go back to one: `python -m step3_microservices.recommender.versions`."""
+"""Versions of recommendations: list them, go back to one, remove old ones.
+
+`python -m step3_microservices.recommender.versions list`, and so on.
+"""
 
 import argparse
 import sys
 
 from shared.errors import ExpectedError
-from step3_microservices.recommender.artifact_stores import ArtifactStore
+from step3_microservices.recommender.artifact_stores import KEPT, ArtifactStore
 from step3_microservices.recommender.config import ARTIFACTS
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """List versions, point to one, or to the one before; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
-    parser.add_argument("verb", choices=("list", "use", "rollback"), help="show them, serve one, or the one before")
-    parser.add_argument("version", nargs="?", help="which to serve, for `use`")
-    parser.add_argument("--artifacts", default=ARTIFACTS, help="a folder, or s3://bucket/prefix; %(default)s")
+    """List versions, point to one, to the one before, or remove old ones; return the exit code."""
+    parser = _parser()
     options = parser.parse_args(arguments)
     if (options.verb == "use") != bool(options.version):
         parser.error("`use` needs a version, and the others take none")
+    if options.keep < 1:
+        parser.error("--keep needs 1 or more")
     try:
         store = ArtifactStore(options.artifacts)
-        if options.verb != "list":
+        if options.verb == "prune":
+            for version in store.prune(options.keep):
+                print(f"removed {version}")  # noqa: T201
+        elif options.verb != "list":
             store.set_current(options.version or _before(store))
         print(*_listing(store), sep="\n")  # noqa: T201
     except ExpectedError as error:
@@ -28,14 +33,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    verbs = ("list", "use", "rollback", "prune")
+    parser.add_argument("verb", choices=verbs, help="show them, serve one, or the one before, or remove old ones")
+    parser.add_argument("version", nargs="?", help="which to serve, for `use`")
+    parser.add_argument("--keep", type=int, default=KEPT, help="how many stay, for `prune` (default: %(default)s)")
+    parser.add_argument("--artifacts", default=ARTIFACTS, help="a folder, or s3://bucket/prefix; %(default)s")
+    return parser
+
+
 def _before(store: ArtifactStore) -> str:
     """Return the version that was made before the one that is served."""
-    names = [manifest.version for manifest in store.versions()]
     current = store.current()
-    place = names.index(current) if current in names else len(names)
-    if not place:
-        raise NoVersionError(f"{store.source} holds no version before {current}.", "Name one: `use VERSION`.")
-    return names[place - 1]
+    if before := store.before(current):
+        return before
+    raise NoVersionError(f"{store.source} holds no version before {current}.", "Name one: `use VERSION`.")
 
 
 def _listing(store: ArtifactStore) -> list[str]:

@@ -1,5 +1,6 @@
 """Versions of recommendations in a folder and in a bucket: whole or not at all, and back by a pointer."""
 
+import json
 import shutil
 import time
 from datetime import date
@@ -199,9 +200,93 @@ def test_an_empty_store_is_told(tmp_path, capsys):
     assert main(["use", "2026-11-20-00000000", "--artifacts", str(tmp_path)]) == 2
 
 
-@pytest.mark.parametrize("arguments", [["use"], ["list", "2026-11-20-00000000"], ["remove"], []])
+@pytest.mark.parametrize(
+    "arguments", [["use"], ["list", "2026-11-20-00000000"], ["remove"], [], ["prune", "--keep", "0"]], ids=str
+)
 def test_the_command_explains_how_it_is_used(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
 
     assert "usage:" in capsys.readouterr().err
+
+
+# --- old versions ----------------------------------------------------------------------------------------------------
+
+
+def several(folder, count):
+    """The folders of that many versions, the oldest first."""
+    return [folder / written(folder, trained_until=date(2026, 10, day)).version for day in range(1, count + 1)]
+
+
+def published_in_order(store, folders):
+    """Publish each as if it had been made a day after the one before."""
+    for day, folder in enumerate(folders, 1):
+        manifest = json.loads((folder / MANIFEST).read_text())
+        (folder / MANIFEST).write_text(json.dumps(manifest | {"created": f"2026-10-{day:02}T00:00:00+00:00"}))
+        store.publish(folder)
+    return [folder.name for folder in folders]
+
+
+def test_the_newest_versions_stay_and_with_them_the_one_that_is_served_and_the_one_before(store, tmp_path):
+    versions = published_in_order(store, several(tmp_path / "made", 8))
+    store.set_current(versions[2])
+
+    removed = store.prune(keep=3)
+
+    assert removed == [versions[0], versions[3], versions[4]]
+    assert names(store.versions()) == [versions[number] for number in (1, 2, 5, 6, 7)]
+    assert store.current() == versions[2]
+    assert store.prune(keep=3) == []
+    for version in names(store.versions()):
+        open_artifact(store.fetch(version, tmp_path / "cache")).close()
+
+
+def test_of_few_versions_none_is_old(store, tmp_path):
+    versions = published_in_order(store, several(tmp_path / "made", 2))
+
+    assert store.prune(keep=5) == []
+    assert store.prune(keep=1) == versions[:1], (
+        "nothing is served yet, so there is nothing to go back to but the newest"
+    )
+
+
+def test_nothing_is_left_of_an_old_version_and_what_is_only_half_published_is_not_touched(store, tmp_path):
+    *folders, half = several(tmp_path / "made", 4)
+    versions = published_in_order(store, folders)
+    store._files.upload(half / LISTS, f"{half.name}/{LISTS}")
+    store.set_current(versions[2])
+
+    assert store.prune(keep=1) == versions[:1]
+
+    assert store._files.folders("") == sorted([*versions[1:], half.name])
+
+
+def test_lists_that_are_open_answer_after_their_version_was_removed(tmp_path):
+    store = ArtifactStore(str(tmp_path / "store"))
+    versions = published_in_order(store, several(tmp_path / "made", 3))
+    artifact = open_artifact(store.fetch(versions[0], tmp_path))
+    store.set_current(versions[2])
+
+    assert store.prune(keep=1) == versions[:1]
+
+    assert not (tmp_path / "store" / versions[0]).exists()
+    assert [artifact.lists.get(user) for user in ("ann", "ben", "nobody")] == [(3, 1, 4), (1, 5, 9, 2), None]
+    artifact.close()
+
+
+def test_the_command_removes_old_versions(tmp_path, capsys):
+    source = ["--artifacts", str(tmp_path / "store")]
+    store = ArtifactStore(source[1])
+    versions = published_in_order(store, several(tmp_path / "made", 7))
+    store.set_current(versions[6])
+
+    assert main(["prune", *source]) == 0
+
+    told = capsys.readouterr().out.splitlines()
+    assert told[:2] == [f"removed {version}" for version in versions[:2]]
+    assert versions[2] in told[2]
+    assert main(["prune", "--keep", "2", *source]) == 0
+    assert names(store.versions()) == versions[5:]
+    capsys.readouterr()
+    assert main(["prune", *source]) == 0
+    assert "removed" not in capsys.readouterr().out

@@ -14,10 +14,12 @@ from shared.recommender.artifact import open_artifact
 from shared.recommender.catalogue import CatalogueError, read_catalogue
 from shared.recommender.fallback import Reason, recommend
 from shared.recommender.interactions import read_interactions
+from shared.recommender.manifest import MANIFEST
 from step3_microservices.recommender import clean, demo
 from step3_microservices.recommender.artifact_stores import ArtifactStore
 from step3_microservices.recommender.train import REFUSED, UNUSABLE, main
 from tests.conftest import ROOT
+from tests.model.recommended import written
 
 QUICK = ("--factors=32", "--iterations=8")
 
@@ -105,6 +107,40 @@ def test_training_on_the_same_days_again_gives_lists_of_the_same_quality(data, t
         for folder in (trained, tmp_path)
     )
     assert one["ndcg_at_10"] == pytest.approx(other["ndcg_at_10"], abs=0.02)
+
+
+@pytest.fixture
+def store_of_two(tmp_path):
+    """A store of two versions, made before any training here."""
+    store = ArtifactStore(str(tmp_path / "artifacts"))
+    versions = [written(tmp_path / "artifacts", trained_until=date(2026, 1, day)).version for day in (1, 2)]
+    for day, version in enumerate(versions, 1):
+        manifest = tmp_path / "artifacts" / version / MANIFEST
+        made = {"created": f"2026-01-{day:02}T12:00:00+00:00"}
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | made))
+    store.set_current(versions[1])
+    return store
+
+
+def test_training_removes_versions_that_are_old(data, store_of_two, tmp_path, capsys):
+    oldest, before = (manifest.version for manifest in store_of_two.versions())
+
+    assert main(options(data, tmp_path, "--keep=1")) == 0
+
+    assert [manifest.version for manifest in store_of_two.versions()] == [before, store_of_two.current()]
+    assert f"removed {oldest}" in capsys.readouterr().err
+
+
+def test_an_old_version_that_cannot_be_removed_is_told_and_the_new_one_served(data, store_of_two, tmp_path, capsys):
+    oldest, before = (manifest.version for manifest in store_of_two.versions())
+    folder = tmp_path / "artifacts" / oldest
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+
+    assert main(options(data, tmp_path, "--keep=1")) == 0
+
+    assert "Old versions cannot be removed." in capsys.readouterr().err
+    assert store_of_two.current() not in {oldest, before}
 
 
 def test_a_bad_model_is_refused_told_about_and_not_served(data, tmp_path, capsys):
