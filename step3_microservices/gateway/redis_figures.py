@@ -1,4 +1,4 @@
-"""Figures that lie in Redis and not in a process: queues, jobs, workers and drift, read when Prometheus asks.
+"""Figures that lie in Redis and not in a process: queues, jobs, workers, drift and its own, read when Prometheus asks.
 
 Every gateway on the same Redis tells the same: take the maximum over gateways, not the sum.
 """
@@ -52,7 +52,10 @@ class RedisFigures(Collector):
                 pipe.llen(queue)
                 pipe.lindex(queue, -1)
             pipe.hgetall(ENDED_KEY)
-            *queues, ended = pipe.execute()
+            pipe.info("memory")
+            pipe.info("persistence")
+            *queues, ended, memory, disk = pipe.execute()
+        yield from _of_redis(memory, disk)
         yield from _queues(queues)
         jobs = CounterMetricFamily("classifier_jobs", "Jobs that have ended, by how", labels=["status"])
         for status in ENDED:
@@ -82,6 +85,15 @@ class RedisFigures(Collector):
                 figures = self._drift.figures(model_version)
                 self._figures = {model_version: (monotonic() + _DRIFT_KEPT_S, figures)}
             return figures
+
+
+def _of_redis(memory: dict[str, Any], disk: dict[str, Any]) -> Iterator[Metric]:
+    """Yield what Redis says of itself: with its memory or its disk full, it refuses whatever is to be written."""
+    yield GaugeMetricFamily("redis_memory_used_bytes", "Of Redis", value=memory["used_memory"])
+    if memory["maxmemory"]:
+        yield GaugeMetricFamily("redis_memory_max_bytes", "That Redis may use", value=memory["maxmemory"])
+    was_written = {disk[name] for name in ("rdb_last_bgsave_status", "aof_last_write_status")} == {"ok"}
+    yield GaugeMetricFamily("redis_disk_ok", "Whether it could write its files when it last tried", value=was_written)
 
 
 def _queues(found: list[Any]) -> Iterator[Metric]:

@@ -1,5 +1,6 @@
 """What every service counts of its requests; with several web processes each figure is the sum over all of them."""
 
+import os
 from http import HTTPStatus
 from pathlib import Path
 from time import perf_counter
@@ -7,6 +8,8 @@ from time import perf_counter
 from flask import Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from step3_microservices.process_figures import ProcessFigures
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -22,6 +25,7 @@ class RequestFigures:
         """
         self._folder = folder
         self.told_once = CollectorRegistry()  # for what is the same in every process
+        self.told_once.register(ProcessFigures(os.getppid if folder else os.getpid))  # web processes have a parent
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "http_requests", "Requests answered", ["method", "endpoint", "status"], registry=registry

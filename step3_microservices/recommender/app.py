@@ -26,6 +26,7 @@ from step3_microservices.recommender.analytics_figures import Analytics
 from step3_microservices.recommender.artifact_stores import ArtifactStore
 from step3_microservices.recommender.config import Config
 from step3_microservices.recommender.documentation import describe
+from step3_microservices.recommender.event_figures import StreamFigures
 from step3_microservices.recommender.event_places import FewAtOnce
 from step3_microservices.recommender.events import events_api
 from step3_microservices.recommender.experiment import Experiment
@@ -67,6 +68,7 @@ def create_app(config: Config, store: ArtifactStore, metrics_folder: Path | None
     experiment = Experiment(config.experiment, config.control_share)
     places = max(1, 3 * config.threads // 4)
     stream = FewAtOnce(connect(config.redis_url), max_events=config.max_events, places=places)
+    metrics.told_once.register(StreamFigures(stream))
     analytics = Analytics(config.analytics_database, experiment)
     service = Service(served, Recommender(experiment, config.blocked_items, metrics), metrics)
 
@@ -77,7 +79,7 @@ def create_app(config: Config, store: ArtifactStore, metrics_folder: Path | None
     protect(app, config, is_limited)
 
     app.register_api(api(service))
-    app.register_api(events_api(stream))
+    app.register_api(events_api(stream, metrics.observe_events))
     app.register_api(analytics_api(analytics))
     app.register_api(probes(service))
     app.register_blueprint(analytics_page(analytics))

@@ -7,6 +7,7 @@ events are refused: a sender hears of it, while an old event that gave way to a 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import time
 from typing import Any
 
 from redis import Redis
@@ -54,7 +55,15 @@ class Entry:
     @property
     def received(self) -> datetime:
         """When it came, in UTC."""
-        return datetime.fromtimestamp(int(self.entry_id.partition(b"-")[0]) / 1e3, UTC)
+        return datetime.fromtimestamp(_came_at(self.entry_id), UTC)
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What is not in the database yet: how many events, and for how long the oldest has waited, in seconds."""
+
+    events: int
+    oldest_s: float
 
 
 class EventStream:
@@ -73,9 +82,13 @@ class EventStream:
             detail = "As many events wait for the database as may wait."
             raise EventsFullError(detail, "Send them again later.", _RETRY_AFTER_S)
 
-    def waiting(self) -> int:
-        """Return how many events are not in the database yet."""
-        return int(self._redis.xlen(_KEY))
+    def backlog(self) -> Backlog:
+        """Return what waits. Raises RedisError."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.xlen(_KEY)
+            pipe.xrange(_KEY, count=1)
+            events, oldest = pipe.execute()
+        return Backlog(events, max(0.0, time() - _came_at(oldest[0][0])) if oldest else 0.0)
 
 
 class EventReader:
@@ -128,6 +141,11 @@ class EventReader:
     def leave(self, *, forget_after_s: float = 3600) -> None:
         """Forget this consumer, and those that were not heard of for that long, unless they have something."""
         self._forget(keys=[_KEY], args=[_GROUP, self._consumer, int(forget_after_s * 1e3)])
+
+
+def _came_at(entry_id: bytes) -> float:
+    """Return when an entry came, in Unix time."""
+    return int(entry_id.partition(b"-")[0]) / 1e3
 
 
 def _entries(answer: Sequence[Any]) -> list[Entry]:

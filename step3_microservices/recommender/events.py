@@ -3,6 +3,7 @@
 It only puts events into a stream, in one round trip to Redis; `events_consumer.py` writes them into the database.
 """
 
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -28,8 +29,8 @@ class AcceptedJson(BaseModel):
     accepted: int
 
 
-def events_api(stream: EventStream) -> APIBlueprint:
-    """Return the door."""
+def events_api(stream: EventStream, observe: Callable[[Sequence[Event]], None]) -> APIBlueprint:
+    """Return the door; `observe` hears of all events that were accepted."""
     door = APIBlueprint("events", __name__, abp_tags=[RESPONSES])
 
     @door.before_request
@@ -47,6 +48,7 @@ def events_api(stream: EventStream) -> APIBlueprint:
             raise MediaTypeError(f"Events are no {request.mimetype}.", "Send them as application/json.")
         events = read_events(request.get_data(cache=False))
         stream.add(events)
+        observe(events)
         response = jsonify(accepted=len(events))
         response.status_code = HTTPStatus.ACCEPTED
         return response

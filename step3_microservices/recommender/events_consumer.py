@@ -13,15 +13,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event as Flag
 from time import monotonic
+from typing import Annotated
 
-from pydantic import ValidationError
+from prometheus_client import CollectorRegistry
+from pydantic import Field, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 from redis import RedisError
 from redis.exceptions import ResponseError
 
 from shared.errors import ExpectedError
+from step3_microservices.figures_server import serve_figures
 from step3_microservices.gateway.problems import NotReadyError
 from step3_microservices.log_lines import json_lines
+from step3_microservices.process_figures import ProcessFigures
+from step3_microservices.recommender.event_figures import ConsumerFigures
 from step3_microservices.recommender.event_forms import Event
 from step3_microservices.recommender.event_store import EventStore, KeptEvent
 from step3_microservices.recommender.event_stream import Entry, EventReader
@@ -46,6 +51,8 @@ class Config:
     redis_url: RedisUrl = REDIS
     analytics_database: DatabaseUrl = ANALYTICS_DATABASE
     claim_after_s: Seconds = 10  # how long another consumer may be at an event before it counts as lost
+    # Where Prometheus finds its figures; 0: nowhere. A worker beside it has METRICS_PORT for its own.
+    events_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
 
 
 @dataclass
@@ -148,6 +155,13 @@ def _reason(error: Exception) -> str:
     return str(getattr(cause, "orig", None) or cause).strip()
 
 
+def _figures(counts: Counts) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(ProcessFigures(os.getpid))
+    registry.register(ConsumerFigures(lambda: vars(counts)))
+    return registry
+
+
 def main() -> int:
     """Run until SIGTERM or Ctrl-C; return the exit code."""
     try:
@@ -164,6 +178,8 @@ def main() -> int:
     name = f"{socket.gethostname()}-{os.getpid()}"
     reader = EventReader(redis, name, claim_after_s=config.claim_after_s)
     consumer = Consumer(reader, lambda: EventStore(config.analytics_database), config.claim_after_s)
+    if config.events_metrics_port:
+        serve_figures(_figures(consumer.counts), config.events_metrics_port)
     _log.info("ready", extra={"fields": {"consumer": name}})
     consumer.run(stopping)
     try:

@@ -1,6 +1,6 @@
 """What this service counts, for Prometheus; with several web processes each figure is the sum over all of them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from shared.recommender.fallback import Reason, Recommended
 from shared.recommender.manifest import Manifest
 from step3_microservices.gateway.request_figures import RequestFigures
+from step3_microservices.recommender.event_forms import Event
 from step3_microservices.recommender.experiment import COLLABORATIVE, CONTROL, NO_ARM
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1)
@@ -26,6 +27,9 @@ class Metrics(RequestFigures):
         self.lists = Counter("recommender_lists", "Lists answered, by arm", ["arm"], registry=self.registry)
         self.items = Counter(
             "recommender_items", "Items recommended, by why they were", ["reason"], registry=self.registry
+        )
+        self.events = Counter(
+            "recommender_events_accepted", "By kind; one sent twice, twice", ["event", "arm"], registry=self.registry
         )
         self.reloads = Counter(
             "recommender_reloads", "Versions found, by what became of them", ["outcome"], registry=self.registry
@@ -51,6 +55,11 @@ class Metrics(RequestFigures):
         for reason, count in counts.items():
             if count:
                 self._by_reason[reason].inc(count)
+
+    def observe_events(self, events: Sequence[Event]) -> None:
+        """Count what was accepted."""
+        for event in events:
+            self.events.labels(event.event, event.arm).inc()
 
     def observe_version(self, outcome: str) -> None:
         """Count one version that was found."""

@@ -1,17 +1,17 @@
 """What a worker counts, for Prometheus; each process serves its own figures on a port of its own."""
 
-from errno import EADDRINUSE
+import os
 from threading import Lock
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from redis import Redis
 
 from step3_microservices.drift import DriftBuffer
 from step3_microservices.findings import Findings
+from step3_microservices.process_figures import ProcessFigures
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _SIZES = (1, 2, 4, 8, 16, 32)
-_PORTS_TRIED = 64
 _MEMORY = 0.1  # how much of the measured speed the newest batch is
 
 
@@ -21,6 +21,7 @@ class Metrics:
     def __init__(self, redis: Redis) -> None:
         """Begin with nothing counted; what drift is told from goes to that Redis."""
         registry = self.registry = CollectorRegistry()
+        registry.register(ProcessFigures(os.getpid))
         self.batch_sizes = Histogram(
             "worker_batch_size", "Pictures predicted in one call", buckets=_SIZES, registry=registry
         )
@@ -55,17 +56,3 @@ class Metrics:
     def observe_wait(self, seconds: float, *, is_job: bool) -> None:
         """Count how long a picture has waited in its queue."""
         self.queue_seconds.labels("jobs" if is_job else "interactive").observe(seconds)
-
-    def serve(self, port: int) -> None:
-        """Serve the figures at /metrics from a thread, on the first free one of the ports from that one on.
-
-        Worker processes have the same settings, and each has to be asked for itself.
-        """
-        for place in range(_PORTS_TRIED):
-            try:
-                start_http_server(port + place, registry=self.registry)
-            except OSError as error:
-                if error.errno != EADDRINUSE or place == _PORTS_TRIED - 1:
-                    raise
-            else:
-                return

@@ -12,6 +12,7 @@ from shared.errors import ExpectedError
 from step3_microservices.allocator import set_allocator
 from step3_microservices.broker import create_celery
 from step3_microservices.contract import INTERACTIVE, JOBS
+from step3_microservices.figures_server import serve_figures
 from step3_microservices.job_store import JobStore
 from step3_microservices.log_lines import json_lines
 from step3_microservices.redis_client import connect
@@ -65,7 +66,7 @@ def work(config: Config, models: ServedModels) -> int:
     signals.setup_logging.connect(_leave_logging_alone)
     signals.worker_ready.connect(begin, weak=False)
     if config.metrics_port:
-        metrics.serve(config.metrics_port)
+        serve_figures(metrics.registry, config.metrics_port)
     warnings.filterwarnings("ignore", module="celery.platforms")  # running as root, which containers of ours do not
     worker = app.Worker(
         pool="solo",

@@ -164,7 +164,7 @@ def test_while_the_database_is_gone_events_wait(stream, redis, postgresql, tmp_p
         stream.add(numbers(10, 700))
         eventually(lambda: '"waiting"' in consumer.log)
         stream.add(numbers(710, 10))
-        waiting = stream.waiting()
+        waiting = stream.backlog().events
         postgresql.start()
         eventually(lambda: "working again" in consumer.log and all_written(redis.client, store, 720))
         store.close()
