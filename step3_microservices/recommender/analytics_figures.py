@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field
 
 from step3_microservices.gateway.problems import NotReadyError
 from step3_microservices.recommender.click_rates import Cell, Outcome, outcomes_by
-from step3_microservices.recommender.experiment import COLLABORATIVE, CONTROL, Experiment, SampleRatio
 
 if TYPE_CHECKING:
     from step3_microservices.recommender.event_store import EventStore
@@ -33,6 +32,7 @@ class RateJson(BaseModel):
 class SampleRatioJson(BaseModel, from_attributes=True):
     """Users of each arm against the share they should have; `is_off`: do not trust a comparison of the arms."""
 
+    experiment: str
     control_users: int
     collaborative_users: int
     control_share: float
@@ -52,7 +52,9 @@ class AnalyticsJson(BaseModel):
     by_country: dict[str, RateJson]
     by_day: dict[str, RateJson]
     answered_unseen: int = Field(description="Items that were clicked or dismissed, of which no impression has come")
-    sample_ratio: SampleRatioJson
+    sample_ratios: list[SampleRatioJson] = Field(
+        description="One for each experiment and share in control that users were dealt into arms by"
+    )
 
 
 class Analytics:
@@ -61,10 +63,9 @@ class Analytics:
     They take some seconds for each million events, so they are kept for `keep_s` seconds, and made once at a time.
     """
 
-    def __init__(self, database: str, experiment: Experiment, *, keep_s: float = 10.0) -> None:
+    def __init__(self, database: str, *, keep_s: float = 10.0) -> None:
         """Read them from the database at this URL."""
         self._database = database
-        self._experiment = experiment
         self._keep_s = keep_s
         self._kept: dict[int, tuple[float, AnalyticsJson]] = {}
         self._lock = Lock()
@@ -106,8 +107,7 @@ class Analytics:
         self._opened = store = self._opened or EventStore(self._database)
         until = datetime.now(UTC).date()
         since = until - timedelta(days=days - 1)
-        cells, users = store.outcomes(since), store.users_by_arm(since)
-        ratio = SampleRatio(users.get(CONTROL, 0), users.get(COLLABORATIVE, 0), self._experiment.control_share)
+        cells, ratios = store.outcomes(since), store.sample_ratios(since)
         total = sum((cell.outcome for cell in cells), Outcome())
         return AnalyticsJson(
             since=since,
@@ -118,7 +118,7 @@ class Analytics:
             by_country=_by_impressions(_rates(lambda cell: cell.country, cells)),
             by_day=_rates(lambda cell: f"{cell.day}", sorted(cells, key=lambda cell: cell.day)),
             answered_unseen=total.unseen,
-            sample_ratio=SampleRatioJson.model_validate(ratio),
+            sample_ratios=[SampleRatioJson.model_validate(ratio) for ratio in ratios],
         )
 
 

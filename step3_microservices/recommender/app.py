@@ -69,7 +69,7 @@ def create_app(config: Config, store: ArtifactStore, metrics_folder: Path | None
     places = max(1, 3 * config.threads // 4)
     stream = FewAtOnce(connect(config.redis_url), max_events=config.max_events, places=places)
     metrics.told_once.register(StreamFigures(stream))
-    analytics = Analytics(config.analytics_database, experiment)
+    analytics = Analytics(config.analytics_database)
     service = Service(served, Recommender(experiment, config.blocked_items, metrics), metrics)
 
     log_requests(app)

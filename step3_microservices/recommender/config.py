@@ -24,7 +24,8 @@ class Config(WebSettings):
     reload_interval_s: Seconds = 5  # how often each process looks for another version
     blocked_items: Annotated[tuple[str, ...], BeforeValidator(split)] = ()  # ids of what nobody is to see
 
-    experiment: Annotated[str, Field(min_length=1)] = "collaborative-lists"  # another name draws the arms anew
+    # Another name draws the arms anew. It is an id, since events bring it back.
+    experiment: Annotated[str, Field(pattern="^[A-Za-z0-9_.:-]{1,64}$")] = "collaborative-lists"
     control_share: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     max_events: Count = 200_000  # that may wait for the database, each some 300 bytes of Redis

@@ -54,6 +54,8 @@ class Event(BaseModel, extra="forbid", frozen=True):
     slot: Literal["300x250", "728x90", "320x50"]
     position: Annotated[int, Field(ge=1, le=20), BeforeValidator(_number_only)] = Field(description="From 1")
     arm: Literal["control", "collaborative", "none"]
+    experiment: Id | None = Field(default=None, description="As it came with the list, like the share in control")
+    control_share: Annotated[float, Field(ge=0, le=1), BeforeValidator(_number_only)] | None = None
     model_version: Id
     list_id: Id = Field(description="As it came with the list")
 

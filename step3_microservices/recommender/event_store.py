@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Self
 
-from sqlalchemy import Column, Date, DateTime, Index, Integer, Row, String, Table, case, func, select
+from sqlalchemy import Column, Date, DateTime, Double, Index, Integer, Row, String, Table, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from step3_microservices.analytics_database import METADATA, explained, open_database
 from step3_microservices.recommender.click_rates import Cell, Outcome
 from step3_microservices.recommender.event_forms import CLICK, DISMISS, IMPRESSION, Event
+from step3_microservices.recommender.experiment import COLLABORATIVE, CONTROL, SampleRatio
 
 EVENTS = Table(
     "events",
@@ -26,12 +27,15 @@ EVENTS = Table(
     Column("slot", String(16), nullable=False),
     Column("position", Integer, nullable=False),
     Column("arm", String(32), nullable=False),
+    Column("experiment", String(64)),  # which dealt the arm, with that share in control
+    Column("control_share", Double),
     Column("model_version", String(64), nullable=False),
     Column("list_id", String(64), nullable=False),
     Index("events_by_day", "day"),
 )
 
 _ROWS_AT_ONCE = 5000  # of an export
+_RATIOS_AT_MOST = 10
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,20 @@ class EventStore:
         with explained(), self._engine.connect() as connection:
             return [_cell(row) for row in connection.execute(select(*cut, *sums).group_by(*cut))]
 
-    def users_by_arm(self, since: date) -> dict[str, int]:
-        """Return how many users of each arm have seen something from that day on."""
-        users = func.count(EVENTS.c.user_id.distinct()).label("users")
-        query = select(EVENTS.c.arm, users).where(EVENTS.c.day >= since, EVENTS.c.event == IMPRESSION)
+    def sample_ratios(self, since: date) -> list[SampleRatio]:
+        """Return how many users of each arm have seen something from that day on, for each way the arms were dealt.
+
+        Those with the most users are first, and no more than a page can show: what a client sends may be anything.
+        """
+        control, other = (
+            func.count(case((EVENTS.c.arm == arm, EVENTS.c.user_id)).distinct()) for arm in (CONTROL, COLLABORATIVE)
+        )
+        dealt = (EVENTS.c.control_share, EVENTS.c.experiment)
+        query = select(control, other, *dealt).group_by(*dealt).order_by((control + other).desc(), *dealt)
+        known = (column.is_not(None) for column in (*dealt, EVENTS.c.user_id))
+        seen = query.where(EVENTS.c.day >= since, EVENTS.c.event == IMPRESSION, *known).limit(_RATIOS_AT_MOST)
         with explained(), self._engine.connect() as connection:
-            return {row.arm: row.users for row in connection.execute(query.group_by(EVENTS.c.arm))}
+            return [SampleRatio(*row) for row in connection.execute(seen)]
 
     def days(self) -> list[tuple[date, int]]:
         """Return the days that there are events of, the oldest first, and how many."""

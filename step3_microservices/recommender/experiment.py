@@ -31,11 +31,15 @@ class Experiment:
 
 @dataclass(frozen=True)
 class SampleRatio:
-    """How many users each arm has, against how many it should have: Pearson's chi-square, one degree of freedom."""
+    """How many users each arm has, against how many it should have: Pearson's chi-square, one degree of freedom.
+
+    It is that of one experiment while it had one share: another share, or another name, deals the arms anew.
+    """
 
     control_users: int
     collaborative_users: int
     control_share: float
+    experiment: str = Experiment.name
 
     @property
     def chi_square(self) -> float | None:

@@ -73,11 +73,16 @@ class RecommendedJson(TypedDict):
 
 
 class RecommendationsJson(TypedDict):
-    """A list; `list_id` names it in the events that answer it. It is short or empty where everything is installed."""
+    """A list, short or empty where everything is installed.
+
+    Events that answer it bring back `arm`, `experiment`, `control_share`, `model_version` and `list_id`, its name.
+    """
 
     slot: str
     items: list[RecommendedJson]
     arm: Literal["control", "collaborative", "none"]
+    experiment: str
+    control_share: float
     model_version: str
     model_age_s: int
     list_id: str
@@ -104,6 +109,8 @@ class Recommender:
             "slot": query.slot,
             "items": [_json(one, place) for place, one in enumerate(found, 1)],
             "arm": arm,  # type: ignore[typeddict-item] # it is one of the three
+            "experiment": self._experiment.name,
+            "control_share": self._experiment.control_share,
             "model_version": artifact.manifest.version,
             "model_age_s": age_s(artifact.manifest),
             "list_id": secrets.token_hex(8),

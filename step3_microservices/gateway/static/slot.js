@@ -87,8 +87,9 @@ export async function loadSlot(element, { apiKey = () => null } = {}) {
 
   function report(event, item, position) {
     if (event === "dismiss") hide(item.item_id);
-    const { arm, model_version, list_id } = answer;
-    tell({ event, item_id: item.item_id, slot, position, arm, model_version, list_id }, apiKey());
+    const { arm, experiment, control_share, model_version, list_id } = answer;
+    const ofList = { arm, experiment, control_share, model_version, list_id };
+    tell({ event, item_id: item.item_id, slot, position, ...ofList }, apiKey());
   }
 }
 

@@ -68,6 +68,8 @@ def event_json(number: int, event: str = "impression", **fields: object) -> dict
         "slot": "300x250",
         "position": 1 + number % 6,
         "arm": "control",
+        "experiment": "collaborative-lists",
+        "control_share": 0.5,
         "model_version": "2026-11-27-0a1b2c3d",
         "list_id": f"list-{number // 6}",
     } | fields

@@ -105,7 +105,7 @@ def test_the_share_of_users_in_control_is_the_one_that_was_set():
 
 def figures_of(store, events, days=28):
     store.add(events)
-    analytics = Analytics(url_of(store), Experiment(control_share=0.5), keep_s=0)
+    analytics = Analytics(url_of(store), keep_s=0)
     figures = analytics.figures(days)
     analytics.close()
     return figures
@@ -147,7 +147,64 @@ def test_rates_are_told_by_arm_position_country_and_day(any_store):
     assert counts(figures.by_day) == {f"{yesterday.date()}": (2, 1, 0), f"{TODAY}": (2, 0, 1)}
     assert figures.by_arm["control"].rate == 0.5
     assert (figures.by_arm["control"].low, figures.by_arm["control"].high) == wilson_interval(1, 2)
-    assert (figures.sample_ratio.control_users, figures.sample_ratio.collaborative_users) == (1, 1)
+    (ratio,) = figures.sample_ratios
+    assert (ratio.experiment, ratio.control_share) == ("collaborative-lists", 0.5)
+    assert (ratio.control_users, ratio.collaborative_users) == (1, 1)
+
+
+def seen_by(experiment, users):
+    """What that many users were shown, each twice, while that experiment ran."""
+    dealt = {"experiment": experiment.name, "control_share": experiment.control_share}
+    name = f"{experiment.name}-{experiment.control_share}"
+    return [
+        kept(number, event_id=f"{name}-{number}-{again}", list_id=f"{name}-{number}-{again}", arm=arm, **dealt, **given)
+        for number in range(users)
+        for given in [{"user_id": f"user-{number}"}]
+        for arm in [experiment.arm(given["user_id"])]
+        for again in range(2)
+    ]
+
+
+def test_an_experiment_or_a_share_that_was_changed_rings_no_alarm(any_store):
+    before, after, other = Experiment("one", 0.5), Experiment("one", 0.1), Experiment("two", 0.1)
+
+    figures = figures_of(any_store, seen_by(before, 600) + seen_by(after, 500) + seen_by(other, 400))
+
+    ratios = figures.sample_ratios
+    dealt = [(ratio.experiment, ratio.control_share) for ratio in ratios]
+    assert dealt == [("one", 0.5), ("one", 0.1), ("two", 0.1)]
+    assert [ratio.control_users + ratio.collaborative_users for ratio in ratios] == [600, 500, 400]
+    assert [ratio.is_off for ratio in ratios] == [False, False, False]
+    control = sum(ratio.control_users for ratio in ratios)
+    assert SampleRatio(control, 1500 - control, after.control_share).is_off, "all at once it would have rung"
+
+
+def test_the_alarm_still_rings_for_the_one_of_several_that_lost_users(store):
+    lossy = [
+        event
+        for event in seen_by(Experiment("two", 0.5), 400)
+        if event.event.arm != CONTROL or event.event.user_id < "user-25"
+    ]
+
+    figures = figures_of(store, seen_by(Experiment("one", 0.5), 500) + lossy)
+
+    assert [(ratio.experiment, ratio.is_off) for ratio in figures.sample_ratios] == [("one", False), ("two", True)]
+
+
+def test_users_of_whom_it_is_not_known_how_they_were_dealt_count_for_no_ratio(store):
+    older = [kept(number, experiment=None, control_share=None) for number in range(20)]
+    strangers = [kept(number, "click", user_id="", arm="none") for number in range(20)]
+
+    assert figures_of(store, older + strangers).sample_ratios == []
+
+
+def test_of_what_clients_make_up_no_more_ratios_are_told_than_a_page_can_show(store):
+    made_up = [kept(number, experiment=f"made-up-{number}", user_id=f"user-{number}") for number in range(30)]
+
+    figures = figures_of(store, made_up + seen_by(Experiment("real", 0.5), 50))
+
+    assert len(figures.sample_ratios) == 10
+    assert figures.sample_ratios[0].experiment == "real"
 
 
 def test_an_item_of_a_list_counts_once_and_only_if_it_was_seen(store):
@@ -178,7 +235,7 @@ def test_countries_come_with_the_most_impressions_first(store):
 
 
 def test_while_figures_are_added_up_nobody_waits_for_them(store):
-    analytics = Analytics(url_of(store), Experiment(), keep_s=0)
+    analytics = Analytics(url_of(store), keep_s=0)
     with analytics._lock, pytest.raises(NotReadyError, match="being added up"):
         analytics.figures(7)
     before = analytics.figures(7)
@@ -275,7 +332,7 @@ def test_the_door_tells_what_the_page_shows(service):
 
     assert figures.headers["Cache-Control"] == "no-store"
     assert len(figures.json()["by_country"]) == len(COUNTRIES)
-    assert figures.json()["sample_ratio"]["is_off"] is True
+    assert [ratio["is_off"] for ratio in figures.json()["sample_ratios"]] == [True]
     assert len(requests.get(f"{service.address}/v1/analytics?days=7", timeout=10).json()["by_day"]) == 7
 
 
@@ -307,7 +364,7 @@ def test_the_page_is_readable_by_everybody(service, visit, look, scheme):
 def test_the_page_warns_where_the_arms_cannot_be_compared(service, visit):
     page = visit("/analytics", java_script_enabled=False)
 
-    expect(page.get_by_role("alert")).to_contain_text("The arms cannot be compared.")
+    expect(page.get_by_role("alert")).to_contain_text("The arms of collaborative-lists cannot be compared.")
 
 
 def test_the_page_fits_a_telephone_and_goes_back_further(service, visit):

@@ -86,6 +86,25 @@ def test_a_database_with_feedback_of_before_the_migrations_keeps_it(tmp_path):
     assert kept_before.label == "tabby"
 
 
+def test_events_of_before_experiments_were_told_apart_are_kept(database):
+    engine = open_database(database)
+    with engine.begin() as connection:
+        for column in ("experiment", "control_share"):
+            connection.execute(text(f"ALTER TABLE events DROP COLUMN {column}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = 'events'"))
+        row = kept(1).columns()
+        del row["experiment"], row["control_share"]
+        connection.execute(EVENTS.insert().values(row))
+    engine.dispose()
+
+    store = EventStore(database)
+
+    (before,) = store.of_day(kept(1).time.date())
+    assert (before.event.event_id, before.event.experiment) == ("impression-1", None)
+    assert store.add([kept(1), kept(2)]) == 1
+    store.close()
+
+
 def test_a_database_of_a_newer_version_is_left_alone(database):
     engine = open_database(database)
     with engine.begin() as connection:

@@ -262,7 +262,14 @@ def test_what_came_of_the_recommendations_is_shown(service):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"PORT": "0"}, {"CONTROL_SHARE": "2"}, {"RELOAD_INTERVAL_S": "0"}, {"RATE_LIMIT": "often"}, {"HOST": "nowhere."}],
+    [
+        {"PORT": "0"},
+        {"CONTROL_SHARE": "2"},
+        {"EXPERIMENT": "a b"},
+        {"RELOAD_INTERVAL_S": "0"},
+        {"RATE_LIMIT": "often"},
+        {"HOST": "nowhere."},
+    ],
     ids=str,
 )
 def test_a_wrong_setting_is_told_and_ends_the_start(settings, tmp_path):

@@ -174,8 +174,9 @@ def test_what_is_half_in_view_for_a_second_was_seen_and_is_told_once_in_one_requ
     first = seen[0]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first["time"])
     assert first["user_id"] == mood.questions()[0]["user_id"]
-    answered = {"arm": "collaborative", "model_version": "2026-11-27-0a1b2c3d", "list_id": "l1", "slot": "728x90"}
-    assert first | answered | {"country": "CA"} == first
+    dealt = {"arm": "collaborative", "experiment": "e1", "control_share": 0.25}
+    answered = {"model_version": "2026-11-27-0a1b2c3d", "list_id": "l1", "slot": "728x90"}
+    assert first | dealt | answered | {"country": "CA"} == first
 
 
 def test_what_was_only_scrolled_past_was_not_seen(visit, mood):

@@ -127,8 +127,9 @@ def recommended(mood: Mood, query: dict[str, str]) -> dict[str, Any]:
         {"item_id": id_, "title": title, "category": category, "icon": icon, "position": n, "reason": "collaborative"}
         for n, (id_, title, category, icon) in enumerate(wanted, 1)
     ]
-    fixed = {"arm": "collaborative", "model_version": "2026-11-27-0a1b2c3d", "model_age_s": 60, "list_id": "l1"}
-    return {"slot": query["slot"], "items": items, **fixed}
+    dealt = {"arm": "collaborative", "experiment": "e1", "control_share": 0.25}
+    fixed = {"model_version": "2026-11-27-0a1b2c3d", "model_age_s": 60, "list_id": "l1"}
+    return {"slot": query["slot"], "items": items, **dealt, **fixed}
 
 
 @contextmanager
