@@ -1,0 +1,90 @@
+"""What AWS complains about, in words that say what to do next."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore calls it so
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from step5_orchestration.deploy.errors import (
+    CloudUnreachableError,
+    ConfigurationError,
+    CredentialsError,
+    DeployError,
+    NameTakenError,
+    QuotaError,
+    RightsError,
+)
+
+_WHO = "Log in (aws sso login, aws configure) or set AWS_PROFILE, then try: aws sts get-caller-identity."
+_POLICIES = "step5_orchestration/elastic_beanstalk/iam"
+
+_NOT_KNOWN = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "SignatureDoesNotMatch"}
+_NOT_KNOWN |= {"UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"}
+_NOT_ALLOWED = {"AccessDenied", "AccessDeniedException", "InsufficientPrivilegesException", "UnauthorizedOperation"}
+_NOT_ALLOWED |= {"403"}  # all that S3 says where an answer has no body
+_QUOTA = re.compile(r"^TooMany|LimitExceeded|QuotaExceeded|^Throttling")
+_TAKEN = re.compile(r"already exists|not available|already in use", re.IGNORECASE)
+# Where IAM's action has another name than boto3's operation, or another service than Elastic Beanstalk.
+_IAM_ACTIONS = {
+    "DeleteObjects": "s3:DeleteObject",
+    "DescribeImages": "ecr:DescribeImages",
+    "GetCallerIdentity": "sts:GetCallerIdentity",
+    "HeadObject": "s3:GetObject",
+    "ListObjectsV2": "s3:ListBucket",
+    "PutObject": "s3:PutObject",
+    "UpdateTagsForResource": "elasticbeanstalk:AddTags",
+}
+_ACTION = re.compile(r"not authorized to perform:? (?P<action>[a-z0-9-]+:\w+)")
+
+
+def iam_action(operation: str) -> str:
+    """Return what IAM calls an operation of boto3, such as s3:ListBucket for ListObjectsV2."""
+    return _IAM_ACTIONS.get(operation, f"elasticbeanstalk:{operation}")
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn botocore's exceptions into a DeployError each."""
+    try:
+        yield
+    except ClientError as error:
+        raise _explained(error) from error
+    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError, TokenRetrievalError) as error:
+        raise CredentialsError(f"There are no AWS credentials to use: {error}", _WHO) from error
+    except NoRegionError as error:
+        raise ConfigurationError("No AWS region is named.", "Name one: --region eu-central-1.") from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise CloudUnreachableError(f"AWS cannot be reached: {error}", "Check the network and the region.") from error
+    except BotoCoreError as error:
+        raise ConfigurationError(f"AWS cannot be asked that: {error}", "Check the options.") from error
+
+
+def _explained(error: ClientError) -> DeployError:
+    code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    denied = _ACTION.search(message)
+    if code in _NOT_KNOWN:
+        return CredentialsError(f"AWS does not accept the credentials ({code}): {message}", _WHO)
+    if denied or code in _NOT_ALLOWED:
+        action = denied["action"] if denied else iam_action(error.operation_name)
+        return RightsError(f"AWS refuses {action}: {message}", f"Have it allowed: see the policies in {_POLICIES}.")
+    if _QUOTA.search(code):
+        return QuotaError(
+            f"AWS allows no more ({code}): {message}", "Remove what is not needed any more, or ask for a higher quota."
+        )
+    if _TAKEN.search(message):
+        return NameTakenError(f"The name is taken: {message}", "Choose another: --environment or --cname.")
+    return DeployError(
+        f"AWS refuses {error.operation_name} ({code}): {message}", "Correct what it names, and try again."
+    )

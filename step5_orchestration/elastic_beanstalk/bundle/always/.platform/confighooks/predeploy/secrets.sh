@@ -1,0 +1,3 @@
+#!/bin/sh
+# The same when only settings change.
+exec "$(dirname "$0")/../../hooks/predeploy/secrets.sh"
