@@ -3,8 +3,10 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from shared.recommender.artifact import Artifact, Item
+if TYPE_CHECKING:  # which needs LMDB, and whoever only names a reason does not
+    from shared.recommender.artifact import Artifact, Item
 
 
 class Reason(StrEnum):
@@ -19,12 +21,12 @@ class Reason(StrEnum):
 class Recommended:
     """An item, and why it is shown."""
 
-    item: Item
+    item: "Item"
     reason: Reason
 
 
 def recommend(
-    artifact: Artifact,
+    artifact: "Artifact",
     user_id: str | None,
     country: str | None,
     n: int,
@@ -47,7 +49,7 @@ def recommend(
     return found
 
 
-def _candidates(artifact: Artifact, user_id: str | None, country: str | None) -> Iterator[tuple[int, Reason]]:
+def _candidates(artifact: "Artifact", user_id: str | None, country: str | None) -> Iterator[tuple[int, Reason]]:
     """Yield item numbers down the chain; a list is looked at only where those before it were too short."""
     for number in (artifact.lists.get(user_id) if user_id else None) or ():
         yield number, Reason.COLLABORATIVE

@@ -88,7 +88,7 @@ def create_app(config: Config, model: RemoteModel, jobs: JobStore, metrics_folde
     status = partial(gather, model.store.redis, metrics)
     app.register_api(status_api(status))
     app.register_blueprint(status_page(status))
-    app.register_blueprint(recommender_doors(config))
+    app.register_api(recommender_doors(config))
     app.register_blueprint(page_blueprint(config, partial(classify, service), service.decoding))
     app.register_blueprint(documentation.documentation_blueprint(app))
     return app

@@ -25,6 +25,7 @@ from step3_microservices.gateway.feedback_forms import FeedbackJson
 from step3_microservices.gateway.problems import STATUSES
 from step3_microservices.gateway.recommender_doors import RECOMMENDER_PROBLEMS
 from step3_microservices.gateway.status import StatusJson
+from step3_microservices.recommender.recommendation_forms import RecommendationsJson
 
 INFO = Info(
     title="Image classifier",
@@ -184,5 +185,5 @@ _OPERATIONS: dict[str, dict[str, Any]] = {
 
 def documentation_blueprint(app: OpenAPI) -> Blueprint:
     """Return the pages: the OpenAPI document, Swagger UI on it, and the problem types in words."""
-    forms = (AnswerJson, FeedbackJson, JobJson, ProblemJson, ResultsJson, StatusJson)
+    forms = (AnswerJson, FeedbackJson, JobJson, ProblemJson, RecommendationsJson, ResultsJson, StatusJson)
     return documentation_pages(app, forms, (*STATUSES, *RECOMMENDER_PROBLEMS))

@@ -6,22 +6,34 @@ hangs, that costs its own requests a short time, and never more than a few threa
 
 from collections.abc import Mapping
 from functools import partial
+from http import HTTPStatus
 from threading import BoundedSemaphore
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Response, g, request
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.utils import parse_query
+from pydantic import BaseModel
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, Timeout
 from urllib3.exceptions import HTTPError, ProtocolError
 from werkzeug.exceptions import NotFound
 
 from step3_microservices.gateway.config import Config
+from step3_microservices.gateway.documentation_pages import UNREAD, problems, problems_told
 from step3_microservices.gateway.problems import NotReadyError, RequestError
+from step3_microservices.recommender.analytics_figures import AnalyticsQuery
+from step3_microservices.recommender.documentation import describe, describe_events
 from step3_microservices.recommender.event_forms import MOST_BYTES, EventError
 from step3_microservices.recommender.event_stream import EventsFullError
+from step3_microservices.recommender.recommendation_forms import RecommendationsQuery
 from step3_microservices.spans import span, traceparent_here
 
 _ANALYTICS_PATIENCE = 10  # times as long as for a slot: the figures are made of all events
 _NO_RECOMMENDER = "There is no recommender behind this service: its setting RECOMMENDER_URL is not given."
+
+RECOMMENDER = Tag(name="Recommender", description="what is recommended, and what people do with it")
+_REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)  # by this service, before it asks
 
 _TO_RECOMMENDER = ("Accept", "Authorization", "Content-Type", "If-None-Match", "User-Agent", "X-API-Key")
 # Those of one connection (RFC 9110, section 7.6.1), and what this service says by itself.
@@ -78,15 +90,15 @@ class Recommender:
             return ask()
 
 
-def recommender_doors(config: Config) -> Blueprint:
-    """Return the doors; without a RECOMMENDER_URL each says that there is no recommender."""
-    doors = Blueprint("recommender", __name__)
+def recommender_doors(config: Config) -> APIBlueprint:
+    """Return the doors; without a RECOMMENDER_URL each says that there is no recommender, and the document nothing."""
+    doors = APIBlueprint("recommender", __name__, abp_tags=[RECOMMENDER], doc_ui=bool(config.recommender_url))
     recommender = Recommender(config)
 
-    @doors.get("/v1/recommendations", endpoint="recommendations")
-    @doors.get("/v1/analytics", endpoint="analytics")
-    @doors.get("/analytics", endpoint="analytics_page")
-    @doors.post("/v1/events", endpoint="events")
+    @doors.get("/v1/recommendations", endpoint="recommendations", **_asked("recommendations", RecommendationsQuery))
+    @doors.get("/v1/analytics", endpoint="analytics", **_asked("analytics", AnalyticsQuery))
+    @doors.get("/analytics", endpoint="analytics_page", doc_ui=False)
+    @doors.post("/v1/events", endpoint="events", **_described("add_events"), **describe_events())
     def pass_through() -> Response:
         if not config.recommender_url:
             raise NotFound(_NO_RECOMMENDER)
@@ -95,6 +107,19 @@ def recommender_doors(config: Config) -> Blueprint:
         return Response(reply.data, reply.status, _headers_for_client(reply.headers))
 
     return doors
+
+
+def _asked(operation: str, query: type[BaseModel]) -> dict[str, Any]:
+    """Return what the document says of a question, whose parameters only the recommender checks."""
+    return _described(operation) | {"openapi_extensions": {"parameters": parse_query(query)[0]}}
+
+
+def _described(operation: str) -> dict[str, Any]:
+    """Return what the recommender's document says of an operation, and what this service answers in its place."""
+    told = describe(operation)
+    unavailable = f"{told['responses'][503]['description']}; or {RecommenderUnavailableError.code}"
+    own = problems(*_REFUSALS) | problems_told({HTTPStatus.SERVICE_UNAVAILABLE: unavailable}) | UNREAD
+    return told | {"responses": told["responses"] | own, "security": [{}, {"api_key": []}]}
 
 
 def _body() -> bytes:

@@ -2,39 +2,27 @@
 
 import base64
 import hashlib
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_openapi3.blueprint import APIBlueprint
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
-from step3_microservices.gateway.documentation_pages import problems_told
 from step3_microservices.gateway.problems import RequestError, problem_of
 from step3_microservices.recommender.analytics_charts import day_chart, interval_line, percent, scale_of
-from step3_microservices.recommender.analytics_figures import Analytics, AnalyticsJson
-from step3_microservices.recommender.events import RESPONSES
+from step3_microservices.recommender.analytics_figures import Analytics, AnalyticsQuery
+from step3_microservices.recommender.documentation import RESPONSES, describe
 
 _STYLE = Path(__file__).with_name("templates") / "analytics.css"
 _COUNTRIES_SHOWN = 20
 
 
-class AnalyticsQuery(BaseModel, extra="forbid"):
-    """What to tell of."""
-
-    days: int = Field(default=28, ge=1, le=366, description="So many days, of which today is the last; in UTC")
-
-
 def analytics_api(analytics: Analytics) -> APIBlueprint:
     """Return the door for programs."""
     door = APIBlueprint("analytics", __name__, abp_tags=[RESPONSES])
-    told = {HTTPStatus.BAD_REQUEST: "request_invalid", HTTPStatus.SERVICE_UNAVAILABLE: "not_ready"}
-    responses: dict[Any, Any] = {HTTPStatus.OK.value: AnalyticsJson, **problems_told(told)}
-    summary = "How often what was shown was clicked"
 
-    @door.get("/v1/analytics", operation_id="analytics", summary=summary, responses=responses)
+    @door.get("/v1/analytics", **describe("analytics"))
     def figures(query: AnalyticsQuery) -> Response:
         response = jsonify(analytics.figures(query.days).model_dump(mode="json"))
         response.headers["Cache-Control"] = "no-store"

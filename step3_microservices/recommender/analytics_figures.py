@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 _PATIENCE_S = 1.0
 
 
+class AnalyticsQuery(BaseModel, extra="forbid"):
+    """What to tell of."""
+
+    days: int = Field(default=28, ge=1, le=366, description="So many days, of which today is the last; in UTC")
+
+
 class RateJson(BaseModel):
     """Clicks per impression, with the bounds of a 95% interval; each item of a list counts once."""
 

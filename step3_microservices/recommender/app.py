@@ -31,7 +31,8 @@ from step3_microservices.recommender.event_places import FewAtOnce
 from step3_microservices.recommender.events import events_api
 from step3_microservices.recommender.experiment import Experiment
 from step3_microservices.recommender.metrics import Metrics
-from step3_microservices.recommender.recommendations import RecommendationsQuery, Recommender
+from step3_microservices.recommender.recommendation_forms import RecommendationsQuery
+from step3_microservices.recommender.recommendations import Recommender
 from step3_microservices.recommender.reload import Served
 from step3_microservices.redis_client import connect
 

@@ -70,6 +70,12 @@ class EventsBody(BaseModel, extra="forbid"):
     events: list[Event] = Field(min_length=1, max_length=MOST_EVENTS)
 
 
+class AcceptedJson(BaseModel):
+    """How many events will be counted; those that came before are not counted again."""
+
+    accepted: int
+
+
 class EventError(RequestError):
     """An event is not as the documentation says, and nothing of its request was counted."""
 

@@ -5,28 +5,17 @@ It only puts events into a stream, in one round trip to Redis; `events_consumer.
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from flask import Response, jsonify, request
 from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel, TypeAdapter
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from step3_microservices.gateway.documentation_pages import problems_told
 from step3_microservices.gateway.problems import MediaTypeError, RequestError, problem_of
-from step3_microservices.recommender.event_forms import MOST_BYTES, MOST_EVENTS, Event, EventsBody, read_events
+from step3_microservices.recommender.documentation import RESPONSES, describe, describe_events
+from step3_microservices.recommender.event_forms import MOST_BYTES, MOST_EVENTS, Event, read_events
 from step3_microservices.recommender.event_stream import EventStream
 
-RESPONSES = Tag(name="Responses", description="what people did with what they were shown")
-
 _MEDIA_TYPES = {"application/json", "text/plain", ""}  # a beacon of text needs no preflight from another origin
-
-
-class AcceptedJson(BaseModel):
-    """How many events will be counted; those that came before are not counted again."""
-
-    accepted: int
 
 
 def events_api(stream: EventStream, observe: Callable[[Sequence[Event]], None]) -> APIBlueprint:
@@ -42,7 +31,7 @@ def events_api(stream: EventStream, observe: Callable[[Sequence[Event]], None]) 
         detail = f"The request is larger than {MOST_EVENTS} events can be."
         return problem_of(RequestError(detail, "Send fewer at once.")).to_response()
 
-    @door.post("/v1/events", **_operation())
+    @door.post("/v1/events", **describe("add_events"), **describe_events())
     def add_events() -> Response:
         if request.mimetype not in _MEDIA_TYPES:
             raise MediaTypeError(f"Events are no {request.mimetype}.", "Send them as application/json.")
@@ -54,25 +43,3 @@ def events_api(stream: EventStream, observe: Callable[[Sequence[Event]], None]) 
         return response
 
     return door
-
-
-def _operation() -> dict[str, Any]:
-    """Return what the OpenAPI document says."""
-    forms = [TypeAdapter(form).json_schema(ref_template="#/components/schemas/{model}") for form in (EventsBody, Event)]
-    for form in forms:
-        form.pop("$defs", None)
-    forms[0]["properties"]["events"]["items"] = forms[1]
-    content = {media_type: {"schema": {"anyOf": forms}} for media_type in ("application/json", "text/plain")}
-    told = {
-        HTTPStatus.BAD_REQUEST: "event_invalid, with the event and the field; nothing of the request is counted",
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "media_type_unsupported",
-        HTTPStatus.SERVICE_UNAVAILABLE: "not_ready, events_full: send them again later",
-    }
-    return {
-        "operation_id": "add_events",
-        "summary": "Report what was shown, clicked and dismissed",
-        "description": f"From 1 to {MOST_EVENTS} events, or one alone. An event is counted once, however often it is "
-        "sent. As text/plain it is read as JSON too: so `navigator.sendBeacon` sends it.",
-        "responses": {HTTPStatus.ACCEPTED.value: AcceptedJson, **problems_told(told)},
-        "openapi_extensions": {"requestBody": {"required": True, "content": content}},
-    }

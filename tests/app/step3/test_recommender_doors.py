@@ -17,6 +17,7 @@ from step3_microservices.settings import ConfigError
 from step3_microservices.store import Store
 from step3_microservices.task_messages import TaskMessages
 from tests.app.serving import free_port
+from tests.app.step3.recommending import in_this_process
 
 RECOMMENDATIONS = "/v1/recommendations?slot=728x90&user_id=u1&country=CH"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -50,6 +51,28 @@ def test_the_codes_of_these_doors_are_explained_where_problems_lead_to(client):
 
     for code in ("recommender_unavailable", "event_invalid", "events_full"):
         assert f'id="{code}"' in page
+
+
+DOORS = {"/v1/recommendations": {"get"}, "/v1/events": {"post"}, "/v1/analytics": {"get"}}
+
+
+def test_the_document_tells_of_these_doors_in_the_recommenders_own_words(client, tmp_path):
+    ours, its = (service.get("/openapi.json").json["paths"] for service in (client, in_this_process(tmp_path)))
+
+    assert {path: {*ours[path]} for path in DOORS} == DOORS
+    for path, (method,) in DOORS.items():
+        here, there = ours[path][method], its[path][method]
+        for part in ("summary", "parameters", "requestBody"):
+            assert here.get(part) == there.get(part), (path, part)
+        assert {*there["responses"], "401", "429"} <= {*here["responses"]}
+        assert "recommender_unavailable" in here["responses"]["503"]["description"]
+
+
+def test_without_a_recommender_the_document_does_not_speak_of_one():
+    document = gateway().get("/openapi.json").json
+
+    assert not {*DOORS} & {*document["paths"]}
+    assert "Recommender" not in [tag["name"] for tag in document["tags"]]
 
 
 def test_recommendations_come_through_as_they_are_in_one_trace(client, mood):

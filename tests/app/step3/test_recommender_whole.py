@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.app.page_contract import assert_accessible
 from tests.app.serving import serving
+from tests.app.step2.test_schemathesis import st_run
 from tests.app.step3.events_system import consuming, eventually
 from tests.app.step3.recommending import published, recommending
 from tests.app.step3.system import GATEWAY, redis_server
@@ -93,6 +94,19 @@ def test_a_new_model_is_on_the_page_without_anything_being_started_again(page, s
         return titles(page).first.inner_text() == "App 20"
 
     eventually(is_new)
+
+
+def test_the_gateway_does_what_its_document_says_of_the_recommender(service, tmp_path):
+    (tmp_path / "schemathesis.toml").write_text(
+        '[[operations]]\ninclude-name = "GET /v1/recommendations"\n'
+        'checks.negative_data_rejection.expected-statuses = ["4xx"]\n'  # many items make an address that is too long
+    )
+    doors = ("--include-path-regex", "^/v1/(recommendations|events|analytics)$")
+
+    result = st_run(service.address, tmp_path, "--max-examples", "20", *doors)
+
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"3 selected / \d+ total", result.stdout)
 
 
 @pytest.mark.parametrize(
