@@ -14,11 +14,13 @@ from shared.errors import ExpectedError
 _PLATFORMS = {
     "eb": "step5_orchestration.deploy.elastic_beanstalk",
     "gke": "step5_orchestration.deploy.gke",
+    "spark": "step5_orchestration.deploy.spark",
 }
 _EPILOG = """\
 platforms:
   eb    AWS Elastic Beanstalk
   gke   Google Kubernetes Engine
+  spark the recommender's cleaning and training, on a cluster of Spark
 Each tells its verbs and their options with --help: python -m step5_orchestration.deploy eb --help
 
 exit codes:

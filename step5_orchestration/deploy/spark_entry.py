@@ -1,0 +1,131 @@
+"""What a cluster starts: the programs of the laptop, one after another, in one job.
+
+::
+
+    spark-submit --py-files recommender.zip entry.py clean LOGS CLEANED --engine spark --master @cluster + train ...
+
+`+` stands between programs; each runs only if the one before it succeeded. In their arguments `@cluster` becomes the
+master that the job was submitted to, `@in:ADDRESS` a copy on the driver's disk of what lies there, and `@out:ADDRESS` a
+folder whose files are copied to there in the end. The programs themselves are not changed, and learn nothing of clouds.
+
+This file is copied to the cluster alone, so it imports nothing of its neighbours.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+PROGRAMS = "step3_microservices.recommender"
+NEXT, CLUSTER, IN, OUT = "+", "@cluster", "@in:", "@out:"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the programs; return the exit code of the one that failed, or 0."""
+    with one_session(), tempfile.TemporaryDirectory() as folder:
+        for number, program in enumerate(_programs(arguments)):
+            if code := _run(program, Path(folder, str(number))):
+                return code
+    return 0
+
+
+def _programs(arguments: Sequence[str]) -> Iterator[list[str]]:
+    rest = list(arguments)
+    while NEXT in rest:
+        end = rest.index(NEXT)
+        yield rest[:end]
+        rest = rest[end + 1 :]
+    yield rest
+
+
+def _run(program: Sequence[str], folder: Path) -> int:
+    name, *arguments = program
+    outputs: dict[Path, str] = {}
+    for number, argument in enumerate(arguments):
+        place = folder / str(number)
+        if argument == CLUSTER:
+            arguments[number] = _master()
+        elif argument.startswith(IN):
+            arguments[number] = _fetched(argument.removeprefix(IN), place)
+        elif argument.startswith(OUT):
+            arguments[number] = address = argument.removeprefix(OUT)
+            if _is_elsewhere(address):
+                outputs[place] = address
+                arguments[number] = str(place)
+    print(f"==> {name} {' '.join(arguments)}", flush=True)  # noqa: T201 - for the job's log
+    code = int(import_module(f"{PROGRAMS}.{name}").main(arguments))
+    for place, address in outputs.items():
+        _put(place, address)  # also where a release was refused: the report says why
+    return code
+
+
+@contextmanager
+def one_session() -> Iterator[None]:
+    """Let every program have the same session of Spark, which ends with the job.
+
+    Each starts and stops its own. But a job in YARN's cluster mode gets one context and no second one: its
+    ApplicationMaster waits for the first, once.
+    """
+    if find_spec("pyspark") is None:
+        yield
+        return
+    session: Any = import_module("pyspark.sql").SparkSession
+    stop = session.stop
+    session.stop = lambda _: None
+    try:
+        yield
+    finally:
+        session.stop = stop
+        if active := session.getActiveSession():
+            active.stop()
+
+
+def _java() -> Any:  # noqa: ANN401 - whatever py4j makes of Java
+    context: Any = import_module("pyspark").SparkContext
+    context._ensure_initialized()
+    return context._jvm
+
+
+def _master() -> str:
+    return str(_java().org.apache.spark.SparkConf().get("spark.master"))
+
+
+def _is_elsewhere(address: str) -> bool:
+    return "://" in address
+
+
+def _fetched(address: str, place: Path) -> str:
+    if not _is_elsewhere(address):
+        return address
+    place.mkdir(parents=True)
+    copy = place / address.rstrip("/").rpartition("/")[2]
+    system, path, here = _hadoop(address), _path(address), _path(f"file://{copy}")
+    if not system.exists(path):
+        sys.exit(f"{address} is not there. Check the parameters.")
+    system.copyToLocalFile(False, path, here, True)
+    return str(copy)
+
+
+def _put(folder: Path, address: str) -> None:
+    """Copy files in the order in which they were written: what is written last, a pointer, is there last as well."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    for file in sorted(files, key=lambda path: path.stat().st_mtime_ns):
+        to = f"{address.rstrip('/')}/{file.relative_to(folder)}"
+        _hadoop(to).copyFromLocalFile(False, True, _path(f"file://{file}"), _path(to))
+
+
+def _path(address: str) -> Any:  # noqa: ANN401
+    return _java().org.apache.hadoop.fs.Path(address)
+
+
+def _hadoop(address: str) -> Any:  # noqa: ANN401
+    settings = _java().org.apache.spark.deploy.SparkHadoopUtil.get().conf()
+    return _path(address).getFileSystem(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
