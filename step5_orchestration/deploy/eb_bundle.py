@@ -136,7 +136,7 @@ def _json(contents: object) -> bytes:
 class _Plainly(yaml.SafeDumper):
     """Writes what occurs twice out twice: a reference within the file saves bytes, not reading."""
 
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002, D102 - as PyYAML has it
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - as PyYAML has it
         return True
 
 

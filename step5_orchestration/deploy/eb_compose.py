@@ -15,7 +15,7 @@ from step5_orchestration.deploy.container_images import ContainerImages
 from step5_orchestration.deploy.eb_deployment import Deployment
 from step5_orchestration.deploy.errors import ConfigurationError
 
-COMPOSE = Path("step4_docker/compose.yaml")
+COMPOSE = Path(__file__).parents[2] / "step4_docker" / "compose.yaml"
 SECRETS = "/var/lib/classifier/secrets"
 HEALTHD_LOG = "/var/log/nginx/healthd"
 
@@ -29,11 +29,9 @@ _PROXIES_BEFORE_GATEWAY = {False: "1", True: "2"}  # nginx alone, or a load bala
 def read_compose(path: Path = COMPOSE) -> dict[str, Any]:
     """Read step 4's file, its variables left as they stand. Raises ConfigurationError."""
     try:
-        compose: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        compose: dict[str, Any] = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error}.", "Run this from the root of the repository."
-        ) from error
+        raise ConfigurationError(f"{path} cannot be read: {error}.", "Step 5 needs step 4 beside it.") from error
     return compose
 
 

@@ -37,7 +37,7 @@ def _terminate(at: Workplace) -> None:
     watch = Watch(at)
     at.clients.beanstalk.terminate_environment(EnvironmentName=at.environment, TerminateResources=True)
     at.progress.say(f"Terminating {at.environment}; that takes some minutes.")
-    watch.until_settled()
+    watch.until_gone()
 
 
 def _remove_application(at: Workplace) -> None:

@@ -51,6 +51,10 @@ class Watch:
         """Wait until nothing is being changed, or the environment is gone. Raises UpdateTimeoutError."""
         self._until(lambda found: found.is_settled)
 
+    def until_gone(self) -> None:
+        """Wait until there is no such environment any more. Raises UpdateTimeoutError."""
+        self._until(lambda _: False)
+
     def _until(self, is_over: Callable[[Environment], bool]) -> Environment | None:
         clock = self._at.clock
         deadline = clock.now() + self._at.timeout
