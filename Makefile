@@ -180,7 +180,7 @@ clean:  ## remove everything that make made
 test-setup: programs
 
 programs: .venv/test.stamp
-	@for program in curl redis-server chromium; do \
+	@for program in curl redis-server chromium prometheus; do \
 		command -v $$program >/dev/null || { $(INSTALL_PROGRAM); }; \
 		command -v $$program >/dev/null || \
 		{ [ $$program = chromium ] && $(PY) -m playwright install chromium >/dev/null 2>&1; } || \
