@@ -21,7 +21,7 @@ from tests.app.step3.system import GATEWAY, System, has_redis, running, serving
 from tests.conftest import ROOT
 
 WORKER_PORT = free_port()
-PROMQL = {"max", "sum", "rate", "absent", "by", "or", "and", "of"}
+PROMQL = {"max", "sum", "rate", "absent", "by", "or", "and", "of", "job"}
 
 pytestmark = pytest.mark.skipif(not has_redis(), reason="there is no Redis")
 
