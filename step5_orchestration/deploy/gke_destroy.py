@@ -1,11 +1,14 @@
 """Removing all of it, and making sure that nothing is left which costs money."""
 
+from collections.abc import Iterator
+
 from step5_orchestration.deploy.errors import NotDestroyedError
 from step5_orchestration.deploy.gke_address import GATEWAYS
 from step5_orchestration.deploy.gke_options import Cluster
 
+_DISKS_WITHIN_S = 180.0
 _WITHIN_S = 900.0  # the load balancer's parts go one after the other
-_POLL_S = 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 30.0
 _OUTSIDE = (
     "Outside the cluster, and so not removed: the cluster itself, container images, the bucket, the database, secrets, "
     "and reserved addresses. README.md of gke/ has the commands."
@@ -33,30 +36,45 @@ def destroy(cluster: Cluster) -> None:
 
 
 def _wait_until_gone(cluster: Cluster) -> None:
-    kubectl, waited_s = cluster.kubectl, 0.0
-    while found := kubectl.get("namespace", kubectl.namespace):
-        if waited_s >= _WITHIN_S:
-            why = [one["message"] for one in found.get("status", {}).get("conditions", ()) if one["status"] == "True"]
-            raise NotDestroyedError(
-                f"The namespace {kubectl.namespace} is still there after {_WITHIN_S:.0f} s. {' '.join(why)}".strip(),
-                "Run destroy again; what has finalizers goes when its controller is there.",
-            )
+    kubectl = cluster.kubectl
+    found = kubectl.get("namespace", kubectl.namespace)
+    for waited_s in _pauses(cluster, _WITHIN_S):
+        if not found:
+            return
         cluster.progress.waiting(f"waiting for what is in the namespace to go, {waited_s:.0f} s")
-        cluster.clock.sleep(_POLL_S)
-        waited_s += _POLL_S
+        found = kubectl.get("namespace", kubectl.namespace)
+    status = (found or {}).get("status", {})
+    why = [one["message"] for one in status.get("conditions", ()) if one["status"] == "True"]
+    raise NotDestroyedError(
+        f"The namespace {kubectl.namespace} is still there after {_WITHIN_S:.0f} s. {' '.join(why)}".strip(),
+        "Run destroy again; what has finalizers goes when its controller is there.",
+    )
 
 
 def _wait_for_disks(cluster: Cluster) -> list[str]:
     """Return the disks that are left of the namespace; they go a little later than what has used them."""
-    waited_s = 0.0
-    while True:
-        disks = [
-            item["metadata"]["name"]
-            for item in cluster.kubectl.items("persistentvolumes")
-            if item["spec"].get("claimRef", {}).get("namespace") == cluster.kubectl.namespace
-        ]
-        if not disks or waited_s >= _WITHIN_S / 5:
-            return disks
+    disks = _disks(cluster)
+    for waited_s in _pauses(cluster, _DISKS_WITHIN_S):
+        if not disks:
+            break
         cluster.progress.waiting(f"waiting for {len(disks)} disks to go, {waited_s:.0f} s")
-        cluster.clock.sleep(_POLL_S)
-        waited_s += _POLL_S
+        disks = _disks(cluster)
+    return disks
+
+
+def _disks(cluster: Cluster) -> list[str]:
+    return [
+        item["metadata"]["name"]
+        for item in cluster.kubectl.items("persistentvolumes")
+        if item["spec"].get("claimRef", {}).get("namespace") == cluster.kubectl.namespace
+    ]
+
+
+def _pauses(cluster: Cluster, within_s: float) -> Iterator[float]:
+    """Yield how many seconds have passed, after longer and longer pauses, until there were so many."""
+    waited_s, pause_s = 0.0, _FIRST_PAUSE_S
+    while waited_s < within_s:
+        yield waited_s
+        cluster.clock.sleep(pause_s)
+        waited_s += pause_s
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

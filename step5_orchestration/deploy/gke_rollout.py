@@ -12,22 +12,22 @@ _REASONS_TOLD = 3
 
 
 def wait_until_rolled_out(workloads: Iterable[Manifest], cluster: Cluster, timeout_s: float) -> None:
-    """Wait for each of them, at most so many seconds for all. Raises UpdateFailedError, which tells what Pods say."""
-    began = cluster.clock.now()
-    for manifest in workloads:
-        name = f"{manifest['kind'].lower()}/{manifest['metadata']['name']}"
-        left_s = timeout_s - (cluster.clock.now() - began).total_seconds()
-        try:
-            cluster.kubectl.follow(
-                "rollout", "status", name, f"--timeout={max(1, left_s):.0f}s", tell=cluster.progress.waiting
-            )
-        except DeployError as error:
-            reasons = list(_reasons(cluster))
-            told = f" {'; '.join(reasons)}." if reasons else ""
-            raise UpdateFailedError(
-                f"{name} was not rolled out: {error.detail}{told}", f"Look at its Pods: {_look_at(name, cluster)}."
-            ) from error
-        cluster.progress.say(f"{name} is rolled out.")
+    """Wait for one after the other, at most so many seconds for each. Raises UpdateFailedError with what Pods say."""
+    names = [f"{manifest['kind'].lower()}/{manifest['metadata']['name']}" for manifest in workloads]
+    if not names:
+        return
+    try:
+        cluster.kubectl.follow(
+            "rollout", "status", *names, f"--timeout={timeout_s:.0f}s", tell=cluster.progress.waiting
+        )
+    except DeployError as error:
+        reasons = list(_reasons(cluster))
+        told = f" {'; '.join(reasons)}." if reasons else ""
+        raise UpdateFailedError(
+            f"Not everything was rolled out: {error.detail}{told}",
+            f"Look at the Pods: kubectl --namespace {cluster.kubectl.namespace} describe pods.",
+        ) from error
+    cluster.progress.say(f"Rolled out: {', '.join(names)}.")
 
 
 def go_back(before: dict[str, int], cluster: Cluster, timeout_s: float) -> list[str]:
@@ -42,10 +42,6 @@ def go_back(before: dict[str, int], cluster: Cluster, timeout_s: float) -> list[
         cluster.progress.say(f"deployment/{name} goes back to its rollout {before[name]}.")
     wait_until_rolled_out([{"kind": "Deployment", "metadata": {"name": name}} for name in changed], cluster, timeout_s)
     return changed
-
-
-def _look_at(name: str, cluster: Cluster) -> str:
-    return f"kubectl --namespace {cluster.kubectl.namespace} describe {name}"
 
 
 def _reasons(cluster: Cluster) -> Iterator[str]:

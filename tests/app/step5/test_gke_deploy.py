@@ -1,0 +1,225 @@
+"""The whole flow with the real kubectl, against an API server of ours."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from step5_orchestration.deploy.__main__ import main
+from step5_orchestration.deploy.errors import NotDestroyedError
+from step5_orchestration.deploy.gke_destroy import destroy
+from tests.app.step5.kubernetes_world import World, a_world, image
+
+
+@pytest.fixture(scope="module")
+def one_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with a_world(tmp_path_factory.mktemp("kubernetes")) as world:
+        yield world
+
+
+@pytest.fixture
+def world(one_world: World) -> World:
+    """An empty cluster."""
+    one_world.begin({})
+    return one_world
+
+
+@pytest.fixture
+def deployed(world: World) -> World:
+    """A cluster after a first deployment, which is done once."""
+    if not world.applied:
+        run(world, "apply")
+        world.applied = dict(world.cluster.objects)
+    world.begin(world.applied)
+    return world
+
+
+def run(world: World, verb: str, *options: str, pushed: str = "a") -> int:
+    wanted = ["--images", str(world.pushed(pushed)), "--place", str(world.place)]
+    return main(["gke", verb, *(wanted if verb in {"plan", "apply"} else []), *options])
+
+
+def test_a_first_deployment_is_planned_priced_applied_and_asked_for_the_golden_picture(
+    world: World, capfd: pytest.CaptureFixture[str]
+):
+    planned = run(world, "plan")
+    plan = capfd.readouterr().out
+    requests_of_plan = [one for one in world.cluster.requests if not one.startswith("get")]
+    applied = run(world, "apply")
+    done = capfd.readouterr()
+
+    assert (planned, applied) == (0, 0)
+    assert "Deployment/gateway" in plan
+    assert "a month of 730 hours" in plan
+    assert requests_of_plan == [], "a plan changes nothing"
+    assert world.running("gateway") == image("gateway", "a")
+    assert done.out == f"http://{world.cluster.load_balancer}\n"
+    assert "job/migrations is done" in done.err
+    assert "Rolled out: deployment/events" in done.err
+
+
+def test_tables_are_brought_up_to_date_before_the_services_that_need_them(world: World):
+    run(world, "apply")
+
+    order = [one.split()[1] for one in world.cluster.requests if one.startswith("patch")]
+    assert order.index("namespaces") < order.index("jobs") < order.index("deployments")
+
+
+def test_the_next_plan_shows_what_differs_and_nothing_else(deployed: World, capfd: pytest.CaptureFixture[str]):
+    run(deployed, "plan")
+    same = capfd.readouterr().out
+    run(deployed, "plan", pushed="b")
+    other = capfd.readouterr().out
+
+    assert "Nothing would change" in same
+    assert f"-        image: {image('gateway', 'a')}\n+        image: {image('gateway', 'b')}\n" in other
+
+
+def test_what_was_deployed_is_shown(world: World, capfd: pytest.CaptureFixture[str]):
+    run(world, "status")
+    before = capfd.readouterr().out
+    run(world, "apply")
+    capfd.readouterr()
+    run(world, "status")
+    after = capfd.readouterr().out
+
+    assert before == "Nothing is deployed.\n"
+    assert "aaaaaaaaaaaa, applied" in after
+    assert f"found at http://{world.cluster.load_balancer}" in after
+
+
+def test_a_rollout_that_does_not_come_up_is_gone_back_from_and_explained(
+    deployed: World, capfd: pytest.CaptureFixture[str]
+):
+    deployed.cluster.broken = {image("gateway", "b"): "CrashLoopBackOff: back-off 10s restarting failed container"}
+
+    code = run(deployed, "apply", pushed="b")
+
+    said = capfd.readouterr().err
+    assert code == 2
+    assert deployed.running("gateway") == image("gateway", "a")
+    assert deployed.running("worker") == image("worker", "a")
+    assert "exceeded its progress deadline" in said
+    assert "gateway-pod: CrashLoopBackOff back-off 10s restarting failed container" in said
+    assert "It was gone back from" in said
+
+
+def test_what_answers_the_golden_picture_wrong_is_gone_back_from(deployed: World, capfd: pytest.CaptureFixture[str]):
+    code = run(deployed, "apply", pushed="e")
+
+    assert code == 2
+    assert deployed.running("gateway") == image("gateway", "a")
+    assert "sees 'toaster' in the golden picture" in capfd.readouterr().err
+
+
+def test_a_first_deployment_that_fails_is_left_to_be_looked_at(world: World, capfd: pytest.CaptureFixture[str]):
+    world.cluster.broken = {image("worker", "a"): "ImagePullBackOff: no such image"}
+
+    code = run(world, "apply")
+
+    assert code == 2
+    assert world.running("worker") == image("worker", "a")
+    assert "Nothing was there before" in capfd.readouterr().err
+
+
+def test_a_migration_that_fails_stops_the_deployment_before_any_service_is_touched(
+    deployed: World, capfd: pytest.CaptureFixture[str]
+):
+    deployed.cluster.broken = {image("recommender", "b"): "The database cannot be used."}
+
+    code = run(deployed, "apply", pushed="b")
+
+    said = capfd.readouterr().err
+    assert code == 2
+    assert {deployed.running(name) for name in ("gateway", "worker")} == {image("gateway", "a"), image("worker", "a")}
+    assert "the services were left alone. It said: The database cannot be used." in said
+
+
+def test_somebody_else_can_go_back_to_what_was_there_before_and_only_once(
+    deployed: World, capfd: pytest.CaptureFixture[str]
+):
+    run(deployed, "apply", pushed="b")
+
+    first = run(deployed, "rollback")
+    back_at = deployed.running("gateway")
+    second = run(deployed, "rollback")
+
+    assert (first, back_at, second) == (0, image("gateway", "a"), 2)
+    assert "has replaced nothing that is known to have worked" in capfd.readouterr().err
+
+
+def test_an_interrupted_deployment_is_gone_on_with_or_back_from(deployed: World, monkeypatch: pytest.MonkeyPatch):
+    stopped_at = "step5_orchestration.deploy.gke_apply.wait_until_rolled_out"
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(stopped_at, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        code = run(deployed, "apply", pushed="b")
+
+    half = deployed.running("gateway")
+    run(deployed, "apply", pushed="c")
+    run(deployed, "rollback")
+
+    assert code == 130
+    assert half == image("gateway", "b")
+    assert deployed.running("gateway") == image("gateway", "a"), "what was half done was never known to work"
+
+
+def test_a_deployment_over_budget_is_refused_before_the_cluster_is_touched(
+    world: World, capfd: pytest.CaptureFixture[str]
+):
+    code = run(world, "apply", "--budget", "500")
+
+    assert code == 2
+    assert "the budget is $500" in capfd.readouterr().err
+    assert world.cluster.requests == []
+
+
+def test_a_cluster_on_this_machine_gets_a_password_for_redis_once_and_keeps_it(world: World):
+    options = [
+        "gke",
+        "apply",
+        "--overlay",
+        "local",
+        "--tag",
+        "abc",
+        "--address",
+        f"http://{world.cluster.load_balancer}",
+    ]
+
+    first = main(options)
+    made = json.dumps(world.named("secrets", "redis")["data"])
+    again = main(options)
+
+    assert (first, again) == (0, 0)
+    assert world.running("gateway") == "classifier/gateway:abc"
+    assert "requirepass" in made
+    assert json.dumps(world.named("secrets", "redis")["data"]) == made
+
+
+def test_destroying_has_to_be_meant(deployed: World, capfd: pytest.CaptureFixture[str]):
+    assert run(deployed, "destroy") == 2
+    assert "Say --yes" in capfd.readouterr().err
+    assert deployed.names("deployments") != []
+
+
+def test_destroying_removes_the_load_balancer_first_and_leaves_nothing(deployed: World):
+    destroy(deployed.target)
+    destroy(deployed.target)
+
+    removed = [one for one in deployed.cluster.requests if one.startswith("delete") and "jobs" not in one]
+    assert removed == ["delete gateways classifier", "delete namespaces classifier"]
+    assert deployed.cluster.objects == {}
+    assert "Nothing is left in the cluster." in deployed.told.lines[-1]
+
+
+def test_what_does_not_go_is_named(deployed: World):
+    deployed.cluster.stuck_namespace = True
+
+    with pytest.raises(NotDestroyedError, match=r"still there after 900 s\. gateways are remaining"):
+        destroy(deployed.target)
+
+
+def test_disks_that_are_left_are_named_with_the_command_that_removes_them(deployed: World):
+    deployed.cluster.kept_disks = True
+
+    with pytest.raises(NotDestroyedError, match="kubectl delete persistentvolume pv-data-redis-0"):
+        destroy(deployed.target)
