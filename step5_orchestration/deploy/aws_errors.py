@@ -38,7 +38,7 @@ _QUOTA = re.compile(r"^TooMany|LimitExceeded|QuotaExceeded|^Throttling")
 _TAKEN = re.compile(r"already exists|not available|already in use", re.IGNORECASE)
 # Where IAM's action has another name than boto3's operation, or another service than Elastic Beanstalk.
 _IAM_ACTIONS = {
-    "DeleteObjects": "s3:DeleteObject",
+    "DeleteObject": "s3:DeleteObject",
     "DescribeImages": "ecr:DescribeImages",
     "GetCallerIdentity": "sts:GetCallerIdentity",
     "HeadObject": "s3:GetObject",

@@ -19,6 +19,7 @@ from step5_orchestration.deploy.eb_dockerrun import dockerrun
 from step5_orchestration.deploy.errors import ConfigurationError
 
 _FOLDER = Path(__file__).parents[1] / "elastic_beanstalk"
+GIVEN = _FOLDER / "bundle"  # files for any bundle, or for one of a kind
 _LARGEST = 512 * 1024 * 1024  # that Beanstalk takes
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can tell
 _UNIX = 3
@@ -40,18 +41,22 @@ class Bundle:
         return hashlib.sha256(self.contents).hexdigest()
 
 
-def make_bundle(deployment: Deployment, images: ContainerImages, compose: Path = COMPOSE) -> Bundle:
+def make_bundle(
+    deployment: Deployment, images: ContainerImages, compose: Path = COMPOSE, given: Path = GIVEN
+) -> Bundle:
     """Make the bundle from step 4's compose file and the pushed images. Raises ConfigurationError."""
-    files = bundle_files(deployment, images, compose)
+    files = bundle_files(deployment, images, compose, given)
     contents = packed(files)
     digits = hashlib.sha256(contents).hexdigest()[:_DIGITS]
     return Bundle(images.revision, f"{images.revision}-{deployment.platform}-{digits}", contents)
 
 
-def bundle_files(deployment: Deployment, images: ContainerImages, compose: Path = COMPOSE) -> dict[str, bytes]:
+def bundle_files(
+    deployment: Deployment, images: ContainerImages, compose: Path = COMPOSE, given: Path = GIVEN
+) -> dict[str, bytes]:
     """Return what is in the bundle, by its path there. Raises ConfigurationError."""
     services = eb_compose(read_compose(compose), images, deployment)
-    files = dict(_given_files(deployment))
+    files = dict(_given_files(deployment, given))
     for name in bind_mounts(services["services"]):
         if name not in files:
             files[name] = (compose.parent / name).read_bytes()
@@ -100,12 +105,12 @@ def unpack(bundle: Bundle, folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _given_files(deployment: Deployment) -> Iterator[tuple[str, bytes]]:
+def _given_files(deployment: Deployment, given: Path) -> Iterator[tuple[str, bytes]]:
     folders = ["always"]
     folders += ["load_balanced"] * deployment.is_load_balanced
     folders += ["redis_elsewhere"] * (not deployment.has_own_redis)
     folders += ["ecs"] * (deployment.platform == "ecs")
-    for folder in (_FOLDER / "bundle" / name for name in folders):
+    for folder in (given / name for name in folders):
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 yield path.relative_to(folder).as_posix(), path.read_bytes()

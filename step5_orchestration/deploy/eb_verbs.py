@@ -83,7 +83,7 @@ def run_status(options: argparse.Namespace) -> int:
 def run_logs(options: argparse.Namespace) -> int:
     """Print what the instances have written last."""
     with _workplace(options) as at:
-        lines = list(fetch_logs(at, _fetch))
+        lines = list(fetch_logs(at, fetch))
     _print(lines)
     return 0
 
@@ -105,6 +105,16 @@ def run_destroy(options: argparse.Namespace) -> int:
         destroy(at)
     _print(["Nothing of it is left."])
     return 0
+
+
+def fetch(address: str) -> str:
+    """Return the text at an address. Raises DeployError."""
+    try:
+        reply = requests.get(address, timeout=_FETCH_TIMEOUT_S)
+        reply.raise_for_status()
+    except requests.RequestException as error:
+        raise DeployError(f"The logs cannot be fetched: {error}.", "Try again.") from error
+    return reply.text
 
 
 @contextmanager
@@ -137,15 +147,6 @@ def _confirm(at: Workplace) -> None:
     sys.stderr.flush()
     if sys.stdin.readline().strip() != at.environment:
         raise ConfigurationError("That is not its name.", "Nothing was removed.")
-
-
-def _fetch(address: str) -> str:
-    try:
-        reply = requests.get(address, timeout=_FETCH_TIMEOUT_S)
-        reply.raise_for_status()
-    except requests.RequestException as error:
-        raise DeployError(f"The logs cannot be fetched: {error}.", "Try again.") from error
-    return reply.text
 
 
 def _print(lines: Iterable[str]) -> None:
