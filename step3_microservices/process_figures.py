@@ -29,17 +29,22 @@ class _Process:
 
 @dataclass(frozen=True)
 class _Names:
-    """How one version of control groups calls its files, and what can be taken back at once from what it counts."""
+    """How one version of control groups calls its files, and what is counted that can be taken back: pages of files."""
 
     used: str
     limit: str
     kills: str
-    spare: str
+    spare: tuple[str, str]
 
 
 _VERSIONS = (
-    _Names("memory.current", "memory.max", "memory.events", "inactive_file"),
-    _Names("memory.usage_in_bytes", "memory.limit_in_bytes", "memory.oom_control", "total_inactive_file"),
+    _Names("memory.current", "memory.max", "memory.events", ("inactive_file", "active_file")),
+    _Names(
+        "memory.usage_in_bytes",
+        "memory.limit_in_bytes",
+        "memory.oom_control",
+        ("total_inactive_file", "total_active_file"),
+    ),
 )
 
 
@@ -95,7 +100,8 @@ def _limited(folder: Path, names: _Names) -> Iterator[Metric]:
     limit = (folder / names.limit).read_text().strip()
     if limit == "max" or int(limit) >= _NO_LIMIT:
         return
-    used = int((folder / names.used).read_text()) - _numbers(folder / "memory.stat")[names.spare]
+    counted, pages = int((folder / names.used).read_text()), _numbers(folder / "memory.stat")
+    used = max(0, counted - sum(pages[name] for name in names.spare))  # read one after the other, they may not agree
     yield GaugeMetricFamily("container_memory_used_bytes", "Without files that can be read again", value=used)
     yield GaugeMetricFamily("container_memory_limit_bytes", "Beyond it somebody is killed", value=int(limit))
     kills = _numbers(folder / names.kills).get("oom_kill")

@@ -139,7 +139,8 @@ def test_without_a_limit_of_memory_none_is_told(files: dict[str, str], tmp_path:
 
 
 def test_the_second_version_of_control_groups_is_read_as_well(tmp_path):
-    files = {"current": "1000", "max": "4000", "stat": "anon 600\ninactive_file 300\n", "events": "oom 3\noom_kill 2\n"}
+    pages = "anon 600\ninactive_file 200\nactive_file 100\n"
+    files = {"current": "1000", "max": "4000", "stat": pages, "events": "oom 3\noom_kill 2\n"}
     for name, text in files.items():
         (tmp_path / f"memory.{name}").write_text(text)
 
