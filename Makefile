@@ -69,6 +69,7 @@ JAVA_VERSION = $(shell "$(if $(JAVA_HOME),$(JAVA_HOME)/bin/)java" -version 2>&1 
 
 .PHONY: help setup test-setup programs spark run step1 step2 gateway worker export recommender events demo-logs train
 .PHONY: step4 step4-down images push sbom audit
+.PHONY: plan-eb deploy-eb destroy-eb
 .PHONY: test test-model test-app lint types pytest format benchmarks peers soak clean
 
 help:  ## show this list
@@ -138,6 +139,18 @@ sbom: .venv/step4.stamp  ## write which Python packages the container images hol
 audit: .venv/step4.stamp  ## look up what is known against these packages
 	@$(CONTAINER_IMAGES) audit
 
+# Beanstalk's options stand in one variable: make plan-eb EB="--environment production --region eu-central-1 --budget 60"
+DEPLOY = $(PY) -m step5_orchestration.deploy
+
+plan-eb: .venv/step5.stamp  ## show what deploy-eb would change on Elastic Beanstalk, and what it costs (EB="--region ...")
+	@$(DEPLOY) eb plan $(EB)
+
+deploy-eb: .venv/step5.stamp  ## put what was pushed on Elastic Beanstalk (EB="--region ... --budget ...")
+	@$(DEPLOY) eb apply $(EB)
+
+destroy-eb: .venv/step5.stamp  ## remove it from there (EB="--region ...")
+	@$(DEPLOY) eb destroy $(EB)
+
 test: lint types pytest  ## check style and types, and run every test
 
 lint: test-setup  ## check style
@@ -194,7 +207,7 @@ programs: .venv/test.stamp
 
 # A stamp is touched last, so an interrupted installation is taken up again where it was left.
 # TensorFlow goes first and alone: it is most of the download, and the one whose progress is worth seeing.
-REQUIREMENTS := $(addsuffix /requirements.txt,step1_script step2_webapp step3_microservices step5_orchestration)
+REQUIREMENTS := $(addsuffix /requirements.txt,step1_script step2_webapp step3_microservices)
 
 .venv/run.stamp: $(PY) $(REQUIREMENTS) $(wildcard step3_microservices/*/requirements*.txt) $(CONSTRAINTS)
 	@echo "==> packages to run (about 1 GB the first time)"
@@ -208,6 +221,11 @@ REQUIREMENTS := $(addsuffix /requirements.txt,step1_script step2_webapp step3_mi
 .venv/step4.stamp: $(PY) step4_docker/requirements.txt $(CONSTRAINTS)
 	@$(PREPARE)
 	@$(INSTALL) $(QUIETLY) -r step4_docker/requirements.txt || $(FAILED)
+	@touch $@
+
+.venv/step5.stamp: $(PY) step5_orchestration/requirements.txt $(CONSTRAINTS)
+	@$(PREPARE)
+	@$(INSTALL) $(QUIETLY) -r step5_orchestration/requirements.txt || $(FAILED)
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp tests/requirements.txt shared/requirements-heic.txt
