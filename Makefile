@@ -59,7 +59,7 @@ endef
 
 # Step 4 in containers. Docker often comes without `docker compose`; then a package brings that program.
 CONTAINER_IMAGES = $(PY) -m step4_docker.container_images
-COMPOSE = TAG=$$($(CONTAINER_IMAGES) tag) WORKER_CPUS=$${WORKER_CPUS:-$$($(PY) -c "import os; print(os.cpu_count())")} PORT=$(STEP4_PORT) \
+COMPOSE = TAG=$$(cat .data/container-tag 2>/dev/null || echo none) WORKER_CPUS=$${WORKER_CPUS:-$$($(PY) -c "import os; print(os.cpu_count())")} PORT=$(STEP4_PORT) \
 	$$(docker compose version >/dev/null 2>&1 && echo docker compose || echo .venv/bin/docker-compose) -f step4_docker/compose.yaml
 STEP4_PORT = $(or $(PORT),8080)
 STEP4 = http://127.0.0.1:$(STEP4_PORT)
@@ -117,15 +117,14 @@ step4: .venv/step4.stamp  ## build step 4's container images and run all of it i
 	@$(CONTAINER_IMAGES) build --model "$(or $(MODEL),auto)" $(BUILD_OPTIONS)
 	@$(CONTAINER_IMAGES) passwords
 	@echo "==> starting; healthy is who answers the golden picture right"
-	@$(COMPOSE) up --detach --wait --remove-orphans
-	@$(COMPOSE) run --rm trainer
+	@$(COMPOSE) up --detach --wait --remove-orphans && $(COMPOSE) run --rm trainer
 	@curl --silent --show-error --fail --data-binary @shared/samples/cat.jpg "$(STEP4)/v1/classify?top_k=1"
 	@echo "Ready: open $(STEP4) in a browser. make step4-down stops everything."
 
 step4-down: .venv/step4.stamp  ## stop step 4, and remove its containers, networks, volumes, images and passwords
 	@$(COMPOSE) --profile "*" down --volumes --remove-orphans --rmi all
-	@docker image rm --force "classifier/exporter:$$($(CONTAINER_IMAGES) tag)" >/dev/null 2>&1 || true
-	@rm -rf .data/secrets
+	@docker image rm --force "classifier/exporter:$$(cat .data/container-tag 2>/dev/null || echo none)" >/dev/null 2>&1 || true
+	@rm -rf .data/secrets .data/container-tag
 
 images: .venv/step4.stamp  ## build the container images of a release (MODEL=inception_v3)
 	@$(CONTAINER_IMAGES) build --model "$(or $(MODEL),inception_v3)" $(BUILD_OPTIONS)

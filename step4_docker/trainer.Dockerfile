@@ -19,6 +19,10 @@ FROM ${PYTHON_IMAGE}
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="classifier trainer" \
       org.opencontainers.image.revision="${REVISION}"
+# implicit computes in threads by GNU's OpenMP, which slim images lack.
+RUN apt-get update -qq \
+    && apt-get install -qq --yes --no-install-recommends libgomp1 >/dev/null \
+    && rm -rf /var/lib/apt/lists/*
 COPY --from=build --chown=10001:10001 /data /data
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app

@@ -1,4 +1,4 @@
-"""Container images: `python -m step4_docker.container_images build|push|sbom|audit|tag|passwords`."""
+"""Container images: `python -m step4_docker.container_images build|push|sbom|audit|passwords`."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors import ExpectedError
 from step4_docker.container_images.build import Builder, connect
-from step4_docker.container_images.catalogue import NAMES, SERVED, local_name, read_revision
+from step4_docker.container_images.catalogue import BUILT, NAMES, SERVED, built_tag, local_name, read_revision
 from step4_docker.container_images.errors import PushError
 from step4_docker.container_images.packages import audit, packages_of, sbom
 from step4_docker.container_images.passwords import FOLDER, make_passwords
@@ -37,6 +37,8 @@ def _build(options: argparse.Namespace) -> int:
     builder = Builder(connect(), read_revision(), arguments, options.network, _tell)
     for name in options.names or NAMES:
         builder.build(name)
+    BUILT.parent.mkdir(exist_ok=True)
+    BUILT.write_text(builder.revision.tag, encoding="utf-8")
     return 0
 
 
@@ -53,7 +55,7 @@ def _push(options: argparse.Namespace) -> int:
 
 
 def _sbom(_options: argparse.Namespace) -> int:
-    client, tag = connect(), read_revision().tag
+    client, tag = connect(), built_tag()
     SBOMS.mkdir(parents=True, exist_ok=True)
     for name in _WITH_PYTHON:
         image = local_name(name, tag)
@@ -63,18 +65,13 @@ def _sbom(_options: argparse.Namespace) -> int:
 
 
 def _audit(_options: argparse.Namespace) -> int:
-    client, tag = connect(), read_revision().tag
+    client, tag = connect(), built_tag()
     inside = {package for name in _WITH_PYTHON for package in packages_of(client, local_name(name, tag))}
     found = audit(sorted(inside))
     for one in found:
         _tell(f"{one.package} {one.version}: {one.identifier}, mended in {one.mended_in or 'no release yet'}")
     _tell(f"{len(found)} findings in {len(inside)} packages.")
     return 1 if found else 0
-
-
-def _tag(_options: argparse.Namespace) -> int:
-    print(read_revision().tag)  # noqa: T201
-    return 0
 
 
 def _passwords(_options: argparse.Namespace) -> int:
@@ -98,7 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("sbom", _sbom, "write which Python packages each holds"),
         ("audit", _audit, "look up what is known against these packages"),
-        ("tag", _tag, "print the container tag of this source"),
         ("passwords", _passwords, "make passwords for compose.yaml where there are none"),
     ):
         verbs.add_parser(name, help=text).set_defaults(run=run)

@@ -4,6 +4,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from step4_docker.container_images.errors import BuildError
+
 ROOT = Path(__file__).parents[2]
 """The repository, which is the build context of every one."""
 
@@ -15,6 +17,10 @@ NAMES = ("exporter", *SERVED)
 PREFIX = "classifier/"
 """What a name begins with on this machine; a registry's address takes its place when it is pushed."""
 
+BUILT = Path(".data/container-tag")
+"""Holds the tag of what was built last, which is what runs: the source may have changed since."""
+
+_PACKED = ("shared", "step3_microservices", "step4_docker", ".dockerignore")
 _REVISION_DIGITS = 12
 
 
@@ -35,12 +41,17 @@ def read_revision() -> Revision:
     """Ask git; a copy without its history is `unknown`, and counts as changed."""
     try:
         digits = _git("rev-parse", f"--short={_REVISION_DIGITS}", "HEAD")[:_REVISION_DIGITS]
-        return Revision(digits, is_dirty=bool(_git("status", "--porcelain", "--", "shared", *_PACKED)))
+        return Revision(digits, is_dirty=bool(_git("status", "--porcelain", "--", *_PACKED)))
     except (OSError, subprocess.CalledProcessError):
         return Revision("unknown", is_dirty=True)
 
 
-_PACKED = ("step3_microservices", "step4_docker", ".dockerignore")
+def built_tag() -> str:
+    """Return the tag of what was built last. Raises BuildError where nothing was."""
+    try:
+        return BUILT.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise BuildError("No container images were built from here.", "Build them: make images.") from error
 
 
 def dockerfile(name: str) -> str:
