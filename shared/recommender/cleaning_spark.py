@@ -33,11 +33,19 @@ _SETTINGS = {
 
 @contextmanager
 def spark_engine(master: str, **settings: str) -> Iterator["SparkEngine"]:
-    """Start Spark at a master, such as `local[*]`, and stop it in the end; raise SparkUnavailableError."""
+    """Start Spark at a master, such as `local[*]`, and stop it in the end.
+
+    Raises SparkUnavailableError, and CleaningError for whatever Spark complains about while it is used.
+    """
     session = start_spark(master, "clean logs", _SETTINGS | settings)
     session.sparkContext.setLogLevel("ERROR")
     try:
         yield SparkEngine(session)
+    except (PySparkException, Py4JError) as error:
+        raise CleaningError(
+            f"Spark cannot go on: {first_line(error)}.",
+            "Check the folders, and that Spark has been given the jars of the storage they are in.",
+        ) from error
     finally:
         session.stop()
 

@@ -1,7 +1,7 @@
 """Clean logs into interactions: `python -m step3_microservices.recommender.clean LOGS OUTPUT`.
 
 Days that are clean already are left alone, so a new day costs what that day costs. On Spark, LOGS and OUTPUT may be
-whatever Spark reads: a folder that all machines see, hdfs://, s3a://, gs://.
+whatever Spark reads: a folder that all machines see, hdfs://, or, with the jars for it, s3a:// and gs://.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def _engine(options: argparse.Namespace) -> Iterator[Engine]:
             raise CleaningError(
                 f"Spark is not installed ({error}).", f"Install what {SPARK} names: make spark."
             ) from error
-        with spark_engine(options.master) as spark:
+        with spark_engine(options.master, **dict(options.set)) as spark:
             yield spark
     else:
         with DuckDbEngine(options.memory_limit, f"{options.output.rstrip('/')}/_scratch") as duckdb:
@@ -68,6 +68,14 @@ def _days(text: str) -> tuple[date | None, date | None]:
     return days[0], days[1]
 
 
+def _setting(text: str) -> tuple[str, str]:
+    """Read `spark.jars.packages=org.apache.hadoop:hadoop-aws:3.5.0`, or any other setting of Spark."""
+    name, equals, value = text.partition("=")
+    if not (name.startswith("spark.") and equals):
+        raise ValueError
+    return name, value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m step3_microservices.recommender.clean",
@@ -78,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--days", type=_days, default=(None, None), metavar="FIRST:LAST", help="or one day")
     parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="(default: %(default)s)")
     parser.add_argument("--master", default="local[*]", help="for Spark: local[*], spark://..., yarn, k8s://...")
+    parser.add_argument(
+        "--set", type=_setting, action="append", default=[], metavar="spark.NAME=VALUE", help="for Spark, repeatable"
+    )
     parser.add_argument("--memory-limit", default="2GB", help="for DuckDB: more goes to disk (default: %(default)s)")
     return parser
 

@@ -11,6 +11,13 @@ import pytest
 from step3_microservices.recommender.clean import main as clean
 from step3_microservices.recommender.demo import main as demo
 from tests.app.serving import ROOT
+from tests.model.recommender_spark import what_spark_lacks
+
+LACKING = what_spark_lacks()
+needs_spark = pytest.mark.skipif(bool(LACKING), reason=LACKING)
+with_pandas_3 = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+ON_SPARK = ("--engine", "spark", "--master", "local[2]", "--set", "spark.ui.enabled=false")
+FEW_PARTS = ("--set", "spark.sql.shuffle.partitions=2")
 
 
 def demo_logs(folder: Path, *options: str) -> Path:
@@ -101,3 +108,41 @@ def test_spark_that_is_not_there_ends_with_a_message(tmp_path: Path):
     assert ended.returncode == 2
     assert "requirements-spark.txt" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@needs_spark
+@with_pandas_3
+def test_on_spark_a_path_goes_to_its_file_system_as_it_was_written(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    logs = demo_logs(tmp_path / "logs")
+
+    assert clean([f"file://{logs}", f"file://{tmp_path}/spark/", *ON_SPARK, *FEW_PARTS]) == 0
+    assert clean([str(logs), str(tmp_path / "duckdb")]) == 0
+
+    told = capfd.readouterr().out
+    assert f"3 days cleaned into file://{tmp_path}/spark." in told
+    one, other = (tmp_path / engine / "report.json" for engine in ("spark", "duckdb"))
+    assert json.loads(one.read_text()) == json.loads(other.read_text())
+    assert not Path("file:").exists()
+
+
+@needs_spark
+@with_pandas_3
+@pytest.mark.parametrize("scheme", ["s3a", "gs", "hdfs"])
+def test_a_file_system_that_spark_cannot_reach_is_told_in_a_sentence(scheme: str, capfd: pytest.CaptureFixture[str]):
+    """Without the jars for it, or without a host that answers."""
+    place = f"{scheme}://nobody.invalid/logs"
+
+    assert clean([place, f"{place}-cleaned", *ON_SPARK]) == 2
+
+    told = [line for line in capfd.readouterr().err.splitlines() if "Spark cannot go on" in line]
+    assert len(told) == 1
+    assert {"s3a": "S3AFileSystem", "gs": "GoogleHadoopFileSystem", "hdfs": "nobody.invalid"}[scheme] in told[0]
+
+
+@pytest.mark.parametrize("setting", ["spark.jars.packages", "packages=x", ""])
+def test_a_setting_that_is_none_of_sparks_is_refused_with_the_usage(setting: str, capfd: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ending:
+        clean(["logs", "output", "--engine", "spark", "--set", setting])
+
+    assert ending.value.code == 2
+    assert "--set" in capfd.readouterr().err
