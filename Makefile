@@ -69,7 +69,7 @@ JAVA_VERSION = $(shell "$(if $(JAVA_HOME),$(JAVA_HOME)/bin/)java" -version 2>&1 
 
 .PHONY: help setup test-setup programs spark run step1 step2 gateway worker export recommender events demo-logs train
 .PHONY: step4 step4-down images push sbom audit
-.PHONY: plan-eb deploy-eb destroy-eb
+.PHONY: plan-eb deploy-eb destroy-eb google-login plan-gke deploy-gke destroy-gke
 .PHONY: test test-model test-app lint types pytest format benchmarks peers soak clean
 
 help:  ## show this list
@@ -149,6 +149,21 @@ deploy-eb: .venv/step5.stamp  ## put what was pushed on Elastic Beanstalk (EB="-
 
 destroy-eb: .venv/step5.stamp  ## remove it from there (EB="--region ...")
 	@$(DEPLOY) eb destroy $(EB)
+
+# For build machines. A key is written only where one is handed over; elsewhere gcloud is logged in already.
+google-login:  ## let Docker and kubectl into a project (REGISTRY=... GKE_CLUSTER=... GKE_LOCATION=... GOOGLE_PROJECT=...)
+	@if [ -n "$$GOOGLE_KEY" ]; then umask 077; printf '%s' "$$GOOGLE_KEY" >"$$GOOGLE_APPLICATION_CREDENTIALS"; fi
+	@gcloud auth configure-docker --quiet "$(firstword $(subst /, ,$(REGISTRY)))"
+	@gcloud container clusters get-credentials "$(GKE_CLUSTER)" --location "$(GKE_LOCATION)" --project "$(GOOGLE_PROJECT)"
+
+plan-gke: .venv/step5.stamp  ## show what deploy-gke would change on kubectl's cluster, and what it costs (GKE="--place ...")
+	@$(DEPLOY) gke plan $(GKE)
+
+deploy-gke: .venv/step5.stamp  ## put what was pushed on kubectl's cluster (GKE="--place ... --budget ...")
+	@$(DEPLOY) gke apply $(GKE)
+
+destroy-gke: .venv/step5.stamp  ## remove it from there (GKE="--place ...")
+	@$(DEPLOY) gke destroy $(GKE)
 
 test: lint types pytest  ## check style and types, and run every test
 

@@ -12,6 +12,7 @@ TOP_LEVEL = {
     "tests",
     ".ci",
     ".dockerignore",
+    ".github",
     ".gitignore",
     ".travis.yml",
     "LICENSE",

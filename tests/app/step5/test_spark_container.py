@@ -1,8 +1,10 @@
 """The container image for Spark on Kubernetes, as far as it can be tried without one."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,9 +30,11 @@ EXECUTOR = {
 
 
 def lint(program: str, file: Path) -> str:
-    if shutil.which(program) is None:
+    beside_python = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    found = shutil.which(program, path=beside_python)
+    if found is None:
         pytest.skip(f"{program} is not installed")
-    return subprocess.run([program, str(file)], capture_output=True, text=True, check=False).stdout
+    return subprocess.run([found, str(file)], capture_output=True, text=True, check=False).stdout
 
 
 def started(tmp_path: Path, *arguments: str) -> tuple[str, list[str]]:
