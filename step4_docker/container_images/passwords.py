@@ -5,6 +5,7 @@ from pathlib import Path
 
 FOLDER = Path(".data/secrets")
 _BYTES = 24
+_ALONE = ("postgres_password", "grafana_password")
 
 
 def make_passwords(folder: Path = FOLDER) -> bool:
@@ -17,9 +18,10 @@ def make_passwords(folder: Path = FOLDER) -> bool:
     # Both or neither: they have to agree.
     redis = {"redis_url": f"redis://:{password}@redis:6379/0", "redis_auth": f"requirepass {password}"}
     has_redis = all((folder / name).is_file() for name in redis)
-    wanted = {} if has_redis else redis
-    if not (folder / "postgres_password").is_file():
-        wanted["postgres_password"] = secrets.token_urlsafe(_BYTES)
+    wanted: dict[str, str] = {} if has_redis else redis
+    for name in _ALONE:
+        if not (folder / name).is_file():
+            wanted[name] = secrets.token_urlsafe(_BYTES)
     for name, text in wanted.items():
         (folder / name).write_text(f"{text}\n", encoding="utf-8")
         (folder / name).chmod(0o644)
