@@ -5,11 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
+import yaml
 
 from step5_orchestration.deploy.spark_commands import IN_CONTAINER
+from step5_orchestration.deploy.spark_parameters import PARAMETERS
 from tests.repo.checkout import ROOT
 
 FOLDER = ROOT / "step5_orchestration/spark"
@@ -77,6 +81,30 @@ def test_it_holds_the_java_that_spark_runs_in_and_is_nobody_special():
 
     assert "openjdk-17-jre-headless" in text
     assert "USER 10001:10001" in text
+
+
+def test_the_build_context_has_all_that_it_copies():
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (FOLDER / "Dockerfile").read_text(), re.MULTILINE)
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+
+    sources = [source for one in copied for source in one.split()]
+    assert [source for source in sources if not any(source.startswith(start) for start in allowed)] == []
+
+
+@pytest.mark.parametrize("name", ["kubernetes.yaml", "pod.yaml"])
+def test_the_manifests_keep_to_the_schemas_of_kubernetes(name: str):
+    for manifest in yaml.safe_load_all((FOLDER / name).read_text()):
+        kubernetes_validate.validate(manifest, "1.33", strict=True)
+
+
+def test_the_parameters_name_what_the_manifests_make():
+    made = {
+        (one["kind"], one["metadata"]["name"]) for one in yaml.safe_load_all((FOLDER / "kubernetes.yaml").read_text())
+    }
+    kubernetes = tomllib.loads((ROOT / PARAMETERS).read_text())["kubernetes"]
+
+    assert {("Namespace", kubernetes["namespace"]), ("ServiceAccount", kubernetes["service_account"])} <= made
+    assert (ROOT / kubernetes["spark"]["spark.kubernetes.driver.podTemplateFile"]).is_file()
 
 
 def test_an_executor_starts_with_all_that_spark_says_in_variables(tmp_path: Path):

@@ -5,11 +5,11 @@ Nothing is measured here, and the same comes out on every machine: what was meas
 
 import argparse
 
+from tests.app.serving import ROOT
 from tests.benchmarks.scaling.arrivals import TRACES
 from tests.benchmarks.scaling.comparison import RULES, runs, worker_hourly
 from tests.benchmarks.scaling.drawing import drawn
 from tests.benchmarks.scaling.paper import needs
-from tests.repo.checkout import ROOT
 
 PICTURES = ROOT / "step5_orchestration/scaling/pictures"
 LARGE_PER_S = 10_000

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.repo.checkout import ROOT
+from tests.app.serving import ROOT
 
 MANIFEST = ROOT / "step5_orchestration/gke/components/keda/worker-scaling.yaml"
 SYNC_S = 15  # how often it looks

@@ -5,6 +5,7 @@ from functools import cache
 
 import yaml
 
+from tests.app.serving import ROOT
 from tests.benchmarks.scaling.arrivals import TRACES
 from tests.benchmarks.scaling.autoscaler import (
     Autoscaler,
@@ -16,7 +17,6 @@ from tests.benchmarks.scaling.autoscaler import (
     read_settings,
 )
 from tests.benchmarks.scaling.simulation import Fleet, Run
-from tests.repo.checkout import ROOT
 
 PRICES = ROOT / "step5_orchestration/gke/prices.yaml"
 WORKER = ROOT / "step5_orchestration/gke/base/worker/worker.yaml"
