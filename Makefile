@@ -70,7 +70,7 @@ JAVA_VERSION = $(shell "$(if $(JAVA_HOME),$(JAVA_HOME)/bin/)java" -version 2>&1 
 .PHONY: help setup test-setup programs spark run step1 step2 gateway worker export recommender events demo-logs train
 .PHONY: step4 step4-down images push sbom audit
 .PHONY: plan-eb deploy-eb destroy-eb google-login plan-gke deploy-gke destroy-gke
-.PHONY: test test-model test-app lint types pytest format benchmarks peers soak clean
+.PHONY: test test-model test-app lint types pytest format benchmarks peers checkov soak clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*  ## /\1	/p' Makefile | expand -t 14
@@ -196,12 +196,18 @@ benchmarks: test-setup  ## measure the numbers that the READMEs quote
 
 peers: .venv-peers/peers.stamp  ## install what step 3 is measured against by the benchmarks, into .venv-peers
 
+checkov: test-setup .venv-checkov/checkov.stamp  ## hold the manifests of step 5 to the rules of checkov, but for those in gke/checkov.yaml
+	@echo "==> checkov"
+	@rm -rf .data/manifests; $(PY) -m tests.app.step5.kubernetes_rendered .data/manifests
+	@.venv-checkov/bin/checkov --config-file step5_orchestration/gke/checkov.yaml --directory .data/manifests
+	@.venv-checkov/bin/checkov --config-file step5_orchestration/gke/checkov.yaml --file step5_orchestration/gke/static_site/Dockerfile
+
 soak: test-setup  ## throw ruined pictures, and many clients, at what is built, for minutes
 	@echo "==> soak"
 	@$(PY) -W ignore -m tests.soak
 
 clean:  ## remove everything that make made
-	rm -rf .venv .venv-peers .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-checkov .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 test-setup: programs
@@ -264,6 +270,16 @@ for_peers = $(subst $(PY),$(PEERS),$(1))
 	@$(PY) -m venv --without-pip .venv-peers
 	@$(call for_peers,$(PREPARE))
 	@$(call for_peers,$(INSTALL)) $(QUIETLY) -r tests/benchmarks/peers/peers.txt || $(FAILED)
+	@touch $@
+
+CHECKOV := .venv-checkov/bin/python
+for_checkov = $(subst $(PY),$(CHECKOV),$(1))
+
+.venv-checkov/checkov.stamp: $(PY) tests/app/step5/checkov.txt
+	@echo "==> checkov, 290 MB"
+	@$(PY) -m venv --without-pip .venv-checkov
+	@$(call for_checkov,$(PREPARE))
+	@$(call for_checkov,$(INSTALL)) $(QUIETLY) -r tests/app/step5/checkov.txt || $(FAILED)
 	@touch $@
 
 # A link: missing also when the Python it points to was upgraded away, and then everything is made anew.

@@ -1,5 +1,9 @@
-"""Every kustomization of this step as manifests, rendered once for all tests."""
+"""Every kustomization of this step as manifests, rendered once for all tests.
 
+`python -m tests.app.step5.kubernetes_rendered FOLDER` writes them, for tools that read files.
+"""
+
+import sys
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,3 +57,14 @@ def settings(deployment: str, workload: Manifest, container: dict) -> dict[str, 
     for source in container.get("envFrom", ()):
         found |= maps[source["configMapRef"]["name"]]
     return found | {one["name"]: one["value"] for one in container.get("env", ())}
+
+
+def write(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for deployment in (*DEPLOYMENTS, STATIC_SITE):
+        path = folder / f"{deployment.replace(' ', '-')}.yaml"
+        path.write_text(yaml.safe_dump_all(manifests(deployment)))
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
