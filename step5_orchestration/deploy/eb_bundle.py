@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can tell
 _UNIX = 3
 _FILE, _PROGRAM = 0o100644, 0o100755
 _DIGITS = 8
+_LABEL = re.compile(r"[0-9a-f]{12}-(docker|ecs)-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Bundle:
     def digest(self) -> str:
         """SHA-256 of the zip."""
         return hashlib.sha256(self.contents).hexdigest()
+
+
+def is_ours(label: str) -> bool:
+    """Whether a version of that label was made here: an application may have others, which are left alone."""
+    return _LABEL.fullmatch(label) is not None
 
 
 def make_bundle(

@@ -19,6 +19,7 @@ Option: TypeAlias = tuple[str, str]
 """A namespace of Beanstalk's options, and a name in it."""
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{2,38}[A-Za-z0-9]")
+_APPLICATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SETTING_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 _ROOT_VOLUME_GB = 16  # the operating system, Docker, and two generations of container images
@@ -38,6 +39,7 @@ class Deployment:
     min_instances: int = 1
     max_instances: int = 1
     deployment_policy: str | None = None  # None: the one that loses least
+    certificate: str | None = None  # ARN of the one for https
     settings: Mapping[str, str] = field(default_factory=dict)  # variables of the containers, as in config.py
     service_role: str = "aws-elasticbeanstalk-service-role"
     instance_profile: str = "aws-elasticbeanstalk-ec2-role"
@@ -83,6 +85,10 @@ class Deployment:
         }
         if self.is_load_balanced:
             options["aws:elasticbeanstalk:environment", "LoadBalancerType"] = "application"
+        if self.certificate:
+            options["aws:elbv2:listener:443", "ListenerEnabled"] = "true"
+            options["aws:elbv2:listener:443", "Protocol"] = "HTTPS"
+            options["aws:elbv2:listener:443", "SSLCertificateArns"] = self.certificate
         return options | {(ENVIRONMENT_SETTINGS, name): value for name, value in self.settings.items()}
 
     @property
@@ -91,6 +97,10 @@ class Deployment:
         return _ROOT_VOLUME_GB
 
     def _check_names(self) -> None:
+        if not _APPLICATION_NAME.fullmatch(self.application):
+            raise ConfigurationError(
+                f"{self.application!r} cannot be the name of an application.", "Take letters, digits, . _ and hyphens."
+            )
         for name in (self.environment, self.cname):
             if not _ENVIRONMENT_NAME.fullmatch(name):
                 raise ConfigurationError(
@@ -116,9 +126,9 @@ class Deployment:
                 "Give all of them one Redis, such as ElastiCache: --set REDIS_URL=rediss://HOST:6379/0. "
                 "Or ask for one instance.",
             )
-        if self.policy not in DEPLOYMENT_POLICIES:
+        if self.certificate and not self.is_load_balanced:
             raise ConfigurationError(
-                f"{self.policy!r} is no way to deploy.", f"Take one of {', '.join(DEPLOYMENT_POLICIES)}."
+                "A certificate belongs to a load balancer, and a single instance has none.", "Ask for more --instances."
             )
         if self.policy.startswith("Rolling") and not self.is_load_balanced:
             raise ConfigurationError(

@@ -1,14 +1,20 @@
-"""Removing an environment and, with the last one, the application with all of its versions and bundles."""
+"""Removing an environment and, with the last one, the application with its versions and bundles.
+
+What an application has that was not made here is left alone.
+"""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from step5_orchestration.deploy.eb_account import (
+    Version,
     application_exists,
     find_environment,
     find_versions,
     other_environments,
 )
 from step5_orchestration.deploy.eb_apply import settle, told_what_is_left
+from step5_orchestration.deploy.eb_bundle import is_ours
 from step5_orchestration.deploy.eb_versions import delete_version
 from step5_orchestration.deploy.eb_watch import Watch
 from step5_orchestration.deploy.eb_workplace import Workplace
@@ -42,11 +48,14 @@ def _terminate(at: Workplace) -> None:
 
 def _remove_application(at: Workplace) -> None:
     if application_exists(at.clients, at.application):
-        for version in find_versions(at.clients, at.application):
+        for version in _our_versions(at):
             delete_version(version, at)
             at.progress.say(f"Removed the version {version.label} and its bundle.")
-        at.clients.beanstalk.delete_application(ApplicationName=at.application)
-        at.progress.say(f"Removed the application {at.application}.")
+        if _has_other_versions(at):
+            at.progress.say(f"The application {at.application} stays: it has versions that were not made here.")
+        else:
+            at.clients.beanstalk.delete_application(ApplicationName=at.application)
+            at.progress.say(f"Removed the application {at.application}.")
     bucket = _bucket(at)
     for key in _bundles(bucket, at):  # of an upload that never became a version
         at.clients.s3.delete_object(Bucket=bucket, Key=key)
@@ -57,10 +66,18 @@ def _what_is_left(at: Workplace, *, with_application: bool) -> Iterator[str]:
     if find_environment(at.clients, at.environment, at.application) is not None:
         yield f"the environment {at.environment}"
     if with_application:
-        yield from (f"the version {version.label}" for version in find_versions(at.clients, at.application))
+        yield from (f"the version {version.label}" for version in _our_versions(at))
         yield from (f"the bundle {key}" for key in _bundles(_bucket(at), at))
-        if application_exists(at.clients, at.application):
+        if application_exists(at.clients, at.application) and not _has_other_versions(at):
             yield f"the application {at.application}"
+
+
+def _our_versions(at: Workplace) -> list[Version]:
+    return [version for version in find_versions(at.clients, at.application) if is_ours(version.label)]
+
+
+def _has_other_versions(at: Workplace) -> bool:
+    return any(not is_ours(version.label) for version in find_versions(at.clients, at.application))
 
 
 def _bucket(at: Workplace) -> str:
@@ -77,4 +94,4 @@ def _bundles(bucket: str, at: Workplace) -> Iterator[str]:
     except at.clients.s3.exceptions.NoSuchBucket:
         return
     for page in pages:
-        yield from (one["Key"] for one in page.get("Contents", ()))
+        yield from (one["Key"] for one in page.get("Contents", ()) if is_ours(PurePosixPath(one["Key"]).stem))

@@ -21,7 +21,7 @@ class OptionChanges:
         Of options that are there and not wanted only the variables of containers are removed: the others are defaults.
         """
         return cls(
-            {option: value for option, value in wanted.items() if before.get(option) != value},
+            {option: value for option, value in wanted.items() if not _is(before.get(option), value)},
             tuple(option for option in before if option[0] == ENVIRONMENT_SETTINGS and option not in wanted),
         )
 
@@ -45,3 +45,8 @@ class OptionChanges:
             ],
             "OptionsToRemove": [{"Namespace": space, "OptionName": name} for space, name in self.removed],
         }
+
+
+def _is(before: str | None, wanted: str) -> bool:
+    """Whether an option is as it is wanted; a role that was given by its name may be told by its ARN."""
+    return before is not None and (before == wanted or (before.startswith("arn:") and before.endswith(f"/{wanted}")))

@@ -19,7 +19,7 @@ from step5_orchestration.deploy.eb_cost import Estimate
 from step5_orchestration.deploy.eb_deployment import Deployment, Option
 from step5_orchestration.deploy.eb_options import OptionChanges
 from step5_orchestration.deploy.eb_workplace import Clients
-from step5_orchestration.deploy.errors import NameTakenError
+from step5_orchestration.deploy.errors import ConfigurationError, NameTakenError
 
 OWNER, EXPIRES = "owner", "expires"
 
@@ -82,6 +82,8 @@ class Plan:
             yield f"  {change}"
         if wanted.is_load_balanced and "ANALYTICS_DATABASE" not in wanted.settings:
             yield "Each instance keeps analytics of its own: set ANALYTICS_DATABASE to have them in one place."
+        if wanted.has_own_redis and wanted.policy != "AllAtOnce":
+            yield f"{wanted.policy} replaces the instance, and with it Redis, its queue and the analytics."
         yield f"deployed by  {wanted.policy}; Redis {'on the instance' if wanted.has_own_redis else 'elsewhere'}"
         if self.cost is None:
             yield "No estimate: there is no price on file for this region or instance type."
@@ -112,17 +114,23 @@ class Plan:
 def make_plan(deployment: Deployment, version_label: str, clients: Clients, cost: Estimate | None, today: date) -> Plan:
     """Compare what is wanted with what is there. Raises NameTakenError."""
     environment = find_environment(clients, deployment.environment, deployment.application)
+    stack = newest_stack(clients, deployment.platform)
     if environment and environment.status == "Terminating":
         environment = None  # it will be gone before the new one begins
     elif environment is None and not is_cname_free(clients, deployment.cname):
         raise NameTakenError(
             f"Somebody else in {clients.region} has the address {deployment.cname}.", "Choose another: --cname."
         )
+    elif environment and environment.stack.split()[-1] != stack.split()[-1]:
+        raise ConfigurationError(
+            f"{environment.name} runs on {environment.stack}, which takes another bundle.",
+            "Choose the other --platform, or another --environment.",
+        )
     before = options_of(clients, environment) if environment else {}
     return Plan(
         deployment=deployment,
         version_label=version_label,
-        stack=newest_stack(clients, deployment.platform),
+        stack=stack,
         environment=environment,
         application_is_there=application_exists(clients, deployment.application),
         version_is_there=find_version(clients, deployment.application, version_label) is not None,

@@ -1,6 +1,7 @@
 """What each verb for Elastic Beanstalk does, in order, and what it prints: results on stdout, progress on stderr."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from functools import partial
 
 import boto3
 import requests
+from botocore.config import Config
 
 from step5_orchestration.deploy.clock import SystemClock
 from step5_orchestration.deploy.container_images import ContainerImages, read_container_images
@@ -29,10 +31,12 @@ from step5_orchestration.deploy.smoke_test import smoke_test
 
 _READY_WITHIN_S = 300  # after Beanstalk calls it healthy: names and load balancers follow
 _FETCH_TIMEOUT_S = 60
+_API_KEY = "SMOKE_TEST_API_KEY"  # for a deployment that has API_KEYS_SHA256; a variable, since options are seen by all
+_PATIENT = Config(retries={"mode": "standard", "max_attempts": 8})  # a deployment is long, and networks have moments
 
 
 def run_plan(options: argparse.Namespace) -> int:
-    """Show what `apply` would do."""
+    """Show what `apply` would do, and whether it would refuse to for its cost."""
     wanted, images = read_wanted(options), read_container_images(options.images)
     with _workplace(options) as at:
         bundle = make_bundle(wanted, images)
@@ -40,6 +44,7 @@ def run_plan(options: argparse.Namespace) -> int:
         plan = make_plan(wanted, bundle.label, at.clients, cost, at.clock.now().date())
         check_pushed(images.by_name.values(), at.clients)
     _print(plan.lines())
+    check_budget(cost, options.budget)
     return 0
 
 
@@ -121,10 +126,10 @@ def fetch(address: str) -> str:
 def _workplace(options: argparse.Namespace) -> Iterator[Workplace]:
     session = boto3.Session(profile_name=options.profile, region_name=options.region)
     clients = Clients(
-        beanstalk=session.client("elasticbeanstalk"),
-        s3=session.client("s3"),
-        sts=session.client("sts"),
-        ecr=session.client("ecr"),
+        beanstalk=session.client("elasticbeanstalk", config=_PATIENT),
+        s3=session.client("s3", config=_PATIENT),
+        sts=session.client("sts", config=_PATIENT),
+        ecr=session.client("ecr", config=_PATIENT),
     )
     with progress_on_stderr() as progress:
         yield Workplace(
@@ -133,7 +138,7 @@ def _workplace(options: argparse.Namespace) -> Iterator[Workplace]:
             clients=clients,
             clock=SystemClock(),
             progress=progress,
-            smoke_test=partial(smoke_test, timeout_s=_READY_WITHIN_S),
+            smoke_test=partial(smoke_test, timeout_s=_READY_WITHIN_S, api_key=os.environ.get(_API_KEY)),
             timeout=timedelta(minutes=options.timeout_minutes),
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from step5_orchestration.deploy.eb_account import Version, find_version, find_versions, tags_of
-from step5_orchestration.deploy.eb_bundle import Bundle
+from step5_orchestration.deploy.eb_bundle import Bundle, is_ours
 from step5_orchestration.deploy.eb_workplace import Workplace
 from step5_orchestration.deploy.errors import UpdateFailedError
 
@@ -65,7 +65,8 @@ def prune(at: Workplace) -> None:
     """Remove old versions that run nowhere: an account may have only so many."""
     environments = at.clients.beanstalk.describe_environments(ApplicationName=at.application, IncludeDeleted=False)
     running = {environment.get("VersionLabel") for environment in environments["Environments"]}
-    for version in find_versions(at.clients, at.application)[_KEPT:]:
+    ours = [version for version in find_versions(at.clients, at.application) if is_ours(version.label)]
+    for version in ours[_KEPT:]:
         if version.label not in running:
             delete_version(version, at)
             at.progress.say(f"Removed the old version {version.label}.")

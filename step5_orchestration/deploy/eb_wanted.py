@@ -1,6 +1,7 @@
 """From the options of the command line to the deployment that is wanted."""
 
 import argparse
+import getpass
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,15 +19,24 @@ def read_wanted(options: argparse.Namespace) -> Deployment:
         application=options.application,
         environment=options.environment,
         platform=options.platform,
-        owner=options.owner,
+        owner=options.owner or _user(),
         cname=options.cname or options.environment,
         expires=options.expires,
         instance_type=options.instance_type,
         min_instances=least,
         max_instances=most,
         deployment_policy=options.deployment_policy,
+        certificate=options.certificate,
         settings=dict(_settings([*_lines(options.settings), *options.set])),
     )
+
+
+def _user() -> str:
+    """Return who runs this. Raises ConfigurationError where the machine has no name for it, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise ConfigurationError("Nobody is known to be asked about it.", "Name somebody: --owner.") from None
 
 
 def _instances(text: str) -> tuple[int, int]:

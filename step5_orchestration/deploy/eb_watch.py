@@ -23,7 +23,8 @@ class Watch:
         """Begin after the last event that there is: by AWS's clock, for ours may be wrong."""
         self._at = at
         self._began = at.clock.now()
-        self._asked: dict[str, Any] = {"EnvironmentName": at.environment}
+        # Not by the environment's name: where there is none yet, asking for its events is an error.
+        self._asked: dict[str, Any] = {"ApplicationName": at.application}
         self._failures: list[str] = []  # what its events complained about
         past = at.clients.beanstalk.describe_events(**self._asked)["Events"]  # the newest first
         self._told = {_key(event) for event in past}
@@ -102,10 +103,13 @@ class Watch:
         asked, events = dict(self._asked), []
         while True:
             page = self._at.clients.beanstalk.describe_events(**asked)
-            events += [event for event in page["Events"] if _key(event) not in self._told]
+            events += [event for event in page["Events"] if self._is_new(event)]
             if not page.get("NextToken"):
                 return sorted(events, key=lambda event: event["EventDate"])
             asked["NextToken"] = page["NextToken"]
+
+    def _is_new(self, event: dict[str, Any]) -> bool:
+        return event.get("EnvironmentName") == self._at.environment and _key(event) not in self._told
 
 
 def _key(event: dict[str, Any]) -> tuple[object, ...]:

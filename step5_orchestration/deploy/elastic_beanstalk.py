@@ -1,7 +1,6 @@
 """The verbs for Elastic Beanstalk: what they are called, what can be given with them, and what they print."""
 
 import argparse
-import getpass
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -60,11 +59,12 @@ def _add_wanted(verb: argparse.ArgumentParser) -> None:
     add("--instance-type", default="t3.medium", metavar="TYPE", help="(t3.medium)")
     add("--instances", default="1", metavar="N or N-M", help="how many, or from how many to how many (1)")
     add("--deployment-policy", choices=DEPLOYMENT_POLICIES, help="(AllAtOnce; Immutable where Redis is elsewhere)")
+    add("--certificate", metavar="ARN", help="of Certificate Manager, for https at the load balancer")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a variable of the services; may be repeated")
     add("--settings", type=Path, metavar="FILE", help="such lines in a file, which is better for secrets")
-    add("--owner", default=getpass.getuser(), help="whom to ask about it; a tag (you)")
+    add("--owner", help="whom to ask about it; a tag (you)")
     add("--expires", type=date.fromisoformat, metavar="YYYY-MM-DD", help="until when it is wanted; a tag (a week)")
-    add("--budget", type=float, metavar="DOLLARS", help="refuse to apply what costs more a month, by estimate")
+    add("--budget", type=float, metavar="DOLLARS", help="refuse what costs more a month, by estimate")
 
 
 def _add_output(verb: argparse.ArgumentParser) -> None:

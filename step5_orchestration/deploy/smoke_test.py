@@ -20,13 +20,18 @@ _PAUSE_S = 2.0
 _REMEDY = "Look at the logs of what was deployed."
 
 
-def smoke_test(address: str, *, timeout_s: float, sleep: Callable[[float], None] = time.sleep) -> None:
+def smoke_test(
+    address: str, *, timeout_s: float, api_key: str | None = None, sleep: Callable[[float], None] = time.sleep
+) -> None:
     """Wait until `address` is ready, then have the golden picture answered. Raises SmokeTestError.
 
     `timeout_s` is for becoming ready, in seconds: DNS and load balancers take a while to hear of a new service.
+    `api_key` is for a service that asks for one.
     """
     address = address.rstrip("/")
     with requests.Session() as session:
+        if api_key:
+            session.headers["Authorization"] = f"Bearer {api_key}"
         _wait_until_ready(session, address, timeout_s, sleep)
         _check(_ask(session, address), address)
 

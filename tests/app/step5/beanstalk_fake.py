@@ -212,7 +212,7 @@ class FakeBeanstalk:
         )
         self.environments[name] = environment
         self.tell(environment, "INFO", "createEnvironment is starting.")
-        self.change(environment, asked["VersionLabel"], seconds=80)
+        self.change(environment, asked["VersionLabel"], seconds=40)
         return described(environment)
 
     def update_environment(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -223,7 +223,7 @@ class FakeBeanstalk:
         environment.options |= options(asked)
         environment.becomes("Updating", environment.health, "Info")
         self.tell(environment, "INFO", "Environment update is starting.")
-        self.change(environment, asked["VersionLabel"], seconds=40)
+        self.change(environment, asked["VersionLabel"], seconds=30)
         return described(environment)
 
     def check_version(self, application: str, label: str) -> None:
@@ -237,15 +237,15 @@ class FakeBeanstalk:
         """Have the change end, by and by, as the next outcome says."""
         outcome = self.outcomes.pop(0) if self.outcomes else "succeeds"
         ends_with = environment.label if outcome == "reverts" else label
-        self.later(environment, 15, lambda: self.tell(environment, "INFO", f"Deploying {label} to instance(s)."))
+        self.later(environment, 10, lambda: self.tell(environment, "INFO", f"Deploying {label} to instance(s)."))
         if outcome == "hangs":
             return
         if outcome in {"fails", "reverts"}:
             failed = "[Instance: i-0abc] Command failed on instance. Return code: 1."
-            self.later(environment, seconds - 15, lambda: self.tell(environment, "ERROR", failed))
+            self.later(environment, seconds - 10, lambda: self.tell(environment, "ERROR", failed))
         self.later(environment, seconds, lambda: self.end(environment, ends_with, outcome))
         if outcome == "succeeds":
-            self.later(environment, seconds + 20, lambda: environment.becomes("Ready", "Green", "Ok"))
+            self.later(environment, seconds + 10, lambda: environment.becomes("Ready", "Green", "Ok"))
 
     def end(self, environment: FakeEnvironment, label: str, outcome: str) -> None:
         environment.label = label
@@ -265,14 +265,14 @@ class FakeBeanstalk:
             raise invalid(f"Environment named {name} is in an invalid state for this operation.")
         environment.due.clear()
         environment.becomes("Aborting", "Yellow", "Warning")
-        self.later(environment, 30, lambda: self.end(environment, environment.label, "reverts"))
+        self.later(environment, 20, lambda: self.end(environment, environment.label, "reverts"))
 
     def terminate(self, name: str) -> dict[str, Any]:
         environment = self.ready(name)
         environment.due.clear()
         environment.becomes("Terminating", "Grey", "Suspended")
         self.tell(environment, "INFO", "terminateEnvironment is starting.")
-        self.later(environment, 60, lambda: environment.becomes("Terminated", "Grey", "Suspended"))
+        self.later(environment, 30, lambda: environment.becomes("Terminated", "Grey", "Suspended"))
         return described(environment)
 
     def tags(self, arn: str) -> dict[str, str]:
@@ -285,17 +285,20 @@ class FakeBeanstalk:
         if ":environment/" in arn:  # which is an update of it
             environment = self.ready(arn.rpartition("/")[2])
             environment.becomes("Updating", "Green", "Info")
-            self.later(environment, 20, lambda: environment.becomes("Ready", "Green", "Ok"))
+            self.later(environment, 10, lambda: environment.becomes("Ready", "Green", "Ok"))
         self.tags(arn).update({tag["Key"]: tag["Value"] for tag in added})
 
     def describe_events(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.living()
-        environment = self.environments.get(asked["EnvironmentName"])
+        named = [self.named(asked["EnvironmentName"])] if "EnvironmentName" in asked else [*self.environments.values()]
         events = [
-            {"EventDate": when, "Severity": severity, "Message": message}
-            for when, severity, message in reversed(environment.events if environment else [])
-            if "StartTime" not in asked or when >= asked["StartTime"].replace(tzinfo=UTC)
+            {"EventDate": when, "EnvironmentName": one.name, "Severity": severity, "Message": message}
+            for one in named
+            for when, severity, message in one.events
+            if one.application == asked.get("ApplicationName", one.application)
+            and ("StartTime" not in asked or when >= asked["StartTime"].replace(tzinfo=UTC))
         ]
+        events.sort(key=lambda event: event["EventDate"], reverse=True)
         return paged("Events", events[: asked.get("MaxRecords")], int(asked.get("NextToken", 0)))
 
     def environment_info(self, name: str) -> dict[str, Any]:

@@ -19,8 +19,13 @@ GOOD = {
 
 
 @contextmanager
-def service(answer: object, *, status: int = 200, unready: int = 0) -> Iterator[tuple[str, list[bytes]]]:
-    """Answer every picture with this; `unready` probes are refused first. Yield the address, and what was sent."""
+def service(
+    answer: object, *, status: int = 200, unready: int = 0, key: str | None = None
+) -> Iterator[tuple[str, list[bytes]]]:
+    """Answer every picture with this, to whoever has the key; `unready` probes are refused first.
+
+    Yield the address, and what was sent.
+    """
     probes, pictures = [], []
 
     class Handler(BaseHTTPRequestHandler):
@@ -30,7 +35,8 @@ def service(answer: object, *, status: int = 200, unready: int = 0) -> Iterator[
 
         def do_POST(self) -> None:
             pictures.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.reply(status, answer)
+            is_known = key is None or self.headers["Authorization"] == f"Bearer {key}"
+            self.reply(status if is_known else 401, answer)
 
         def reply(self, status: int, body: object) -> None:
             encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -104,6 +110,16 @@ def test_a_refusal_does_not_pass_and_is_quoted(check):
         pytest.raises(SmokeTestError, match=r"status 429: .*queue_full"),
     ):
         check(address)
+
+
+def test_a_service_that_asks_for_a_key_gets_it():
+    with service(GOOD, key="our key") as (address, pictures):
+        smoke_test(address, timeout_s=20, api_key="our key")
+
+        with pytest.raises(SmokeTestError, match="status 401"):
+            smoke_test(address, timeout_s=20)
+
+    assert len(pictures) == 2
 
 
 def test_what_never_becomes_ready_is_given_up(check, pauses):

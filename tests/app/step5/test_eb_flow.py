@@ -19,6 +19,7 @@ from step5_orchestration.deploy.errors import (
     UpdateFailedError,
     UpdateTimeoutError,
 )
+from tests.app.step5.beanstalk_fake import BUCKET
 from tests.app.step5.eb_account import CALLS, FIRST, SECOND, THIRD, fake_account, pushed
 
 
@@ -193,7 +194,7 @@ def test_an_update_that_hangs_is_aborted_and_undone(account):
     assert account.environment.status == "Ready"
 
 
-@pytest.mark.parametrize("seconds", [5, 10, 40, 90, 110])
+@pytest.mark.parametrize("seconds", [5, 10, 20, 40, 50])
 def test_an_interrupted_first_apply_is_taken_up_by_the_same_command(account, seconds):
     account.clock.interrupted_after = seconds
     with pytest.raises(KeyboardInterrupt) as stop:
@@ -209,7 +210,7 @@ def test_an_interrupted_first_apply_is_taken_up_by_the_same_command(account, sec
     assert len(account.bundles()) == 1
 
 
-@pytest.mark.parametrize("seconds", [5, 10, 30, 50, 70])
+@pytest.mark.parametrize("seconds", [5, 10, 20, 30, 40])
 def test_an_interrupted_update_is_taken_up_by_the_same_command(account, seconds):
     account.apply(FIRST)
     account.clock.interrupted_after = seconds
@@ -224,7 +225,7 @@ def test_an_interrupted_update_is_taken_up_by_the_same_command(account, seconds)
 def test_an_interrupted_update_that_fails_later_still_goes_back(account):
     account.apply(FIRST)
     account.broken = {SECOND.revision}
-    account.clock.interrupted_after = 40
+    account.clock.interrupted_after = 20
     with pytest.raises(KeyboardInterrupt):
         account.apply(SECOND)
 
@@ -291,7 +292,7 @@ def test_destroy_where_nothing_ever_was_finds_nothing(account):
     assert account.beanstalk.living() == []
 
 
-@pytest.mark.parametrize("seconds", [10, 50])
+@pytest.mark.parametrize("seconds", [10, 20])
 def test_an_interrupted_destroy_is_taken_up_by_the_same_command(account, seconds):
     account.apply(FIRST)
     account.clock.interrupted_after = seconds
@@ -306,7 +307,7 @@ def test_an_interrupted_destroy_is_taken_up_by_the_same_command(account, seconds
 
 def test_destroy_waits_for_an_update_that_is_under_way(account):
     account.apply(FIRST)
-    account.clock.interrupted_after = 30
+    account.clock.interrupted_after = 20
     with pytest.raises(KeyboardInterrupt):
         account.apply(SECOND)
 
@@ -338,6 +339,43 @@ def test_destroy_keeps_the_application_while_another_environment_runs_in_it(acco
     assert [environment.name for environment in account.beanstalk.living()] == ["production"]
     assert account.beanstalk.applications == {"classifier"}
     assert len(account.bundles()) == 2
+
+
+def test_versions_that_somebody_else_has_made_are_left_alone(account):
+    account.apply(FIRST)
+    account.at.clients.s3.put_object(Bucket=BUCKET, Key="classifier/app-1.zip", Body=b"theirs")
+    account.beanstalk.create_version("classifier", "app-1", {"S3Bucket": BUCKET, "S3Key": "classifier/app-1.zip"})
+
+    destroy(account.at)
+
+    assert [label for _, label in account.beanstalk.versions] == ["app-1"]
+    assert account.bundles() == ["classifier/app-1.zip"]
+    assert "versions that were not made here" in account.told.text
+
+
+def test_an_environment_keeps_its_kind_of_bundle(account):
+    account.apply(FIRST)
+
+    with pytest.raises(ConfigurationError, match="which takes another bundle"):
+        account.apply(FIRST, platform="ecs")
+
+
+def test_a_role_that_is_told_by_its_arn_is_no_difference(account):
+    account.apply(FIRST)
+    role = "aws:elasticbeanstalk:environment", "ServiceRole"
+    account.environment.options[role] = "arn:aws:iam::123456789012:role/aws-elasticbeanstalk-service-role"
+    CALLS.clear()
+
+    account.apply(FIRST)
+
+    assert "UpdateEnvironment" not in CALLS
+
+
+def test_a_certificate_is_for_the_load_balancer(account):
+    account.apply(FIRST, certificate="arn:aws:acm:x", max_instances=2, settings={"REDIS_URL": "rediss://cache:6379/0"})
+
+    options = {name: value for (space, name), value in account.environment.options.items() if space.endswith(":443")}
+    assert options == {"ListenerEnabled": "true", "Protocol": "HTTPS", "SSLCertificateArns": "arn:aws:acm:x"}
 
 
 def test_after_destroy_all_of_it_can_be_made_anew(account):
@@ -426,11 +464,11 @@ def test_old_versions_make_room_but_not_the_one_that_runs_elsewhere(account):
     other.name, other.cname = "production", "production.eu-central-1.elasticbeanstalk.com"
     account.beanstalk.environments = {"production": other}
 
-    for number in range(1, 13):
+    for number in range(1, 12):
         account.apply(pushed(f"{number:012x}"))
 
     kept = sorted(label.partition("-")[0] for _, label in account.beanstalk.versions)
-    assert kept == ["000000000000", *(f"{number:012x}" for number in range(3, 13))]
+    assert kept == ["000000000000", *(f"{number:012x}" for number in range(2, 12))]
     assert len(account.bundles()) == len(kept)
 
 

@@ -15,7 +15,7 @@ from step5_orchestration.deploy.eb_destroy import destroy
 from step5_orchestration.deploy.eb_registry import check_pushed
 from step5_orchestration.deploy.eb_status import fetch_logs, status_lines
 from step5_orchestration.deploy.errors import DeployError
-from tests.app.step5.beanstalk_fake import ACCOUNT, REGION
+from tests.app.step5.beanstalk_fake import ACCOUNT, BUCKET, REGION
 from tests.app.step5.eb_account import CALLS, FIRST, SECOND, THIRD, fake_account
 from tests.repo.checkout import ROOT
 
@@ -55,9 +55,7 @@ def calls() -> dict[str, set[str]]:
         list(status_lines(account.at))
         list(fetch_logs(account.at, str))
         reading = CALLS.copy()
-        account.at.clients.s3.put_object(
-            Bucket=account.beanstalk.versions.popitem()[1].bucket, Key="classifier/x.zip", Body=b""
-        )
+        account.at.clients.s3.put_object(Bucket=BUCKET, Key=f"classifier/{'a' * 12}-docker-{'b' * 8}.zip", Body=b"")
         destroy(account.at)
         return {"read": reading, "all": changing | reading | CALLS}
 

@@ -139,6 +139,20 @@ def test_apply_over_budget_is_refused(account, images, run):
     assert "It would cost $40.21 a month by estimate; the budget is $20.00.\nTake a smaller" in err
 
 
+def test_plan_over_budget_is_shown_and_fails(account, images, run):
+    code, out, err = run("plan", *NAMED, "--images", images, "--budget", "20")
+
+    assert code == 2
+    assert "$40.21 a month" in out
+    assert "the budget is $20.00" in err
+
+
+def test_plan_warns_of_what_goes_with_an_instance(account, images, run):
+    _, out, _ = run("plan", *NAMED, "--images", images, "--deployment-policy", "Immutable")
+
+    assert "Immutable replaces the instance, and with it Redis" in out
+
+
 def test_bundle_writes_what_would_be_uploaded(images, run, tmp_path):
     code, out, _ = run("bundle", "--images", images, "--output", tmp_path / "bundle")
 
@@ -263,6 +277,8 @@ def test_without_a_region_the_remedy_is_to_name_one(account, run, monkeypatch):
         (["--cname", "-hyphen-"], "'-hyphen-' cannot be the name"),
         (["--instance-type", "large"], "'large' is no instance type"),
         (["--deployment-policy", "Rolling"], "A single instance cannot be updated in turns"),
+        (["--certificate", "arn:aws:acm:x"], "a single instance has none"),
+        (["--application", "a/b"], "'a/b' cannot be the name of an application"),
     ],
 )
 def test_options_that_cannot_work_are_explained(account, images, run, arguments, complaint):
