@@ -103,10 +103,8 @@ def _fetched(address: str, place: Path) -> str:
         return address
     place.mkdir(parents=True)
     copy = place / address.rstrip("/").rpartition("/")[2]
-    system, path, here = _hadoop(address), _path(address), _path(f"file://{copy}")
-    if not system.exists(path):
-        sys.exit(f"{address} is not there. Check the parameters.")
-    system.copyToLocalFile(False, path, here, True)
+    with _told(address):
+        _hadoop(address).copyToLocalFile(False, _path(address), _path(f"file://{copy}"), True)
     return str(copy)
 
 
@@ -115,7 +113,17 @@ def _put(folder: Path, address: str) -> None:
     files = [path for path in folder.rglob("*") if path.is_file()]
     for file in sorted(files, key=lambda path: path.stat().st_mtime_ns):
         to = f"{address.rstrip('/')}/{file.relative_to(folder)}"
-        _hadoop(to).copyFromLocalFile(False, True, _path(f"file://{file}"), _path(to))
+        with _told(to):
+            _hadoop(to).copyFromLocalFile(False, True, _path(f"file://{file}"), _path(to))
+
+
+@contextmanager
+def _told(address: str) -> Iterator[None]:
+    try:
+        yield
+    except import_module("py4j.protocol").Py4JError as error:
+        what, _, cause = str(error).partition("\n")  # Java's own words stand in the second line
+        sys.exit(f"{address} cannot be copied: {(cause or what).splitlines()[0].lstrip(': ')}. Check the parameters.")
 
 
 def _path(address: str) -> Any:  # noqa: ANN401
