@@ -1,6 +1,7 @@
 """The bundle: what is in it, and that the two platforms get the same system."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -406,16 +407,39 @@ def test_the_hook_takes_the_redis_that_is_set_and_leaves_it_again(instance):
     assert instance() == first
 
 
+@pytest.fixture
+def understood(tmp_path):
+    """Unpack a bundle, lay Beanstalk's settings beside it, and return what Compose makes of it."""
+    program = shutil.which("docker-compose", path=PROGRAMS) or pytest.skip("docker-compose is not installed")
+
+    def read(**other: object) -> dict:
+        deployment, folder = wanted(**other), tmp_path / "current"
+        unpack(make_bundle(deployment, FIRST), folder)
+        (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in deployment.settings.items()))
+        run = subprocess.run(
+            [program, "config", "--format", "json"], cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stderr
+        return json.loads(run.stdout)["services"]
+
+    return read
+
+
 @pytest.mark.parametrize("other", [{}, {"settings": REDIS, "max_instances": 2}])
-def test_compose_itself_accepts_the_file(tmp_path, other):
-    program = shutil.which("docker-compose") or pytest.skip("docker-compose is not installed")
-    unpack(make_bundle(wanted(**other), FIRST), tmp_path / "app")
+def test_compose_itself_accepts_the_file(understood, other):
+    assert {"frontend", "gateway", "worker", "recommender", "events"} <= {*understood(**other)}
 
-    run = subprocess.run(
-        [program, "config", "--quiet"], cwd=tmp_path / "app", capture_output=True, text=True, check=False
-    )
 
-    assert run.returncode == 0, run.stderr
+def test_settings_arrive_where_they_belong_and_nowhere_else(understood):
+    settings = {"WEB_PROCESSES": "2", "GATEWAY_MEMORY": "256M", "RATE_LIMIT": "5/second", "THREADS": "8"}
+
+    services = understood(settings=settings)
+
+    gateway = services["gateway"]["environment"]
+    assert (gateway["WEB_PROCESSES"], gateway["RATE_LIMIT"], gateway["THREADS"]) == ("2", "5/second", "8")
+    assert services["gateway"]["deploy"]["resources"]["limits"]["memory"] == str(256 * 1024 * 1024)
+    assert services["recommender"]["environment"]["WEB_PROCESSES"] == "1"
+    assert not services["recommender"]["environment"]["THREADS"]
 
 
 @pytest.fixture
