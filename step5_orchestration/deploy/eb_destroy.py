@@ -66,10 +66,11 @@ def _what_is_left(at: Workplace, *, with_application: bool) -> Iterator[str]:
     if find_environment(at.clients, at.environment, at.application) is not None:
         yield f"the environment {at.environment}"
     if with_application:
-        yield from (f"the version {version.label}" for version in _our_versions(at))
         yield from (f"the bundle {key}" for key in _bundles(_bucket(at), at))
-        if application_exists(at.clients, at.application) and not _has_other_versions(at):
-            yield f"the application {at.application}"
+        if application_exists(at.clients, at.application):
+            yield from (f"the version {version.label}" for version in _our_versions(at))
+            if not _has_other_versions(at):
+                yield f"the application {at.application}"
 
 
 def _our_versions(at: Workplace) -> list[Version]:

@@ -127,13 +127,14 @@ def make_plan(deployment: Deployment, version_label: str, clients: Clients, cost
             "Choose the other --platform, or another --environment.",
         )
     before = options_of(clients, environment) if environment else {}
+    is_there = application_exists(clients, deployment.application)
     return Plan(
         deployment=deployment,
         version_label=version_label,
         stack=stack,
         environment=environment,
-        application_is_there=application_exists(clients, deployment.application),
-        version_is_there=find_version(clients, deployment.application, version_label) is not None,
+        application_is_there=is_there,
+        version_is_there=is_there and find_version(clients, deployment.application, version_label) is not None,
         options=OptionChanges.between(before, deployment.options),
         options_before=before,
         tags=_tags(deployment, tags_before := tags_of(clients, environment.arn) if environment else {}, today),

@@ -128,8 +128,7 @@ class FakeBeanstalk:
         self.versions = {key: version for key, version in self.versions.items() if key[0] != name}
 
     def create_version(self, application: str, label: str, bundle: dict[str, str]) -> dict[str, Any]:
-        if application not in self.applications:
-            raise invalid(f"No Application named '{application}' found.")
+        self.check_application(application)
         if (application, label) in self.versions:
             raise invalid(f"Application Version {label} already exists.")
         if len(self.versions) >= self.most_versions:
@@ -138,6 +137,10 @@ class FakeBeanstalk:
         version = FakeVersion(label, bucket, key, self.clock.now(), self.is_bundle(bucket, key))
         self.versions[application, label] = version
         return {"ApplicationVersion": self.described_version(application, version)}
+
+    def check_application(self, name: str) -> None:
+        if name not in self.applications:
+            raise invalid(f"No Application named '{name}' found.")
 
     def is_bundle(self, bucket: str, key: str) -> bool:
         contents = s3().get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -159,6 +162,7 @@ class FakeBeanstalk:
         }
 
     def describe_versions(self, application: str, labels: list[str], start: int) -> dict[str, Any]:
+        self.check_application(application)
         found = [
             self.described_version(application, version)
             for (name, label), version in self.versions.items()
@@ -290,6 +294,8 @@ class FakeBeanstalk:
 
     def describe_events(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.living()
+        if "ApplicationName" in asked:
+            self.check_application(asked["ApplicationName"])
         named = [self.named(asked["EnvironmentName"])] if "EnvironmentName" in asked else [*self.environments.values()]
         events = [
             {"EventDate": when, "EnvironmentName": one.name, "Severity": severity, "Message": message}

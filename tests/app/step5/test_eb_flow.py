@@ -11,6 +11,7 @@ from step5_orchestration.deploy.eb_destroy import destroy
 from step5_orchestration.deploy.errors import (
     ConfigurationError,
     NameTakenError,
+    NotDestroyedError,
     NothingToGoBackToError,
     OverBudgetError,
     QuotaError,
@@ -284,6 +285,14 @@ def test_destroy_can_be_repeated_and_finds_nothing(account):
     destroy(account.at)
 
     assert "There is no environment staging." in account.told.lines
+
+
+def test_what_is_not_gone_after_destroy_is_named(account, monkeypatch):
+    account.apply(FIRST)
+    monkeypatch.setattr(account.beanstalk, "delete_application", lambda _: None)
+
+    with pytest.raises(NotDestroyedError, match="Still there: the application classifier"):
+        destroy(account.at)
 
 
 def test_destroy_where_nothing_ever_was_finds_nothing(account):
