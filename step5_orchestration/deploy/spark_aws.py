@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from step5_orchestration.deploy.spark_command import (
+from step5_orchestration.deploy.spark_arguments import (
     PYTHON,
     archive_at,
     entry_at,

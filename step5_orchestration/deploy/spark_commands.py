@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from step5_orchestration.deploy.errors import DeployError
-from step5_orchestration.deploy.spark_command import (
+from step5_orchestration.deploy.spark_arguments import (
     archive_at,
     entry_at,
     on_yarn,

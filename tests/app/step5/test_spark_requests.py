@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from step5_orchestration.deploy.__main__ import main
-from step5_orchestration.deploy.spark_command import programs
+from step5_orchestration.deploy.spark_arguments import programs
 from step5_orchestration.deploy.spark_parameters import PARAMETERS, PLATFORMS, SparkParametersError, read_parameters
 from tests.repo.checkout import ROOT
 
@@ -139,6 +139,15 @@ def test_a_missing_gcloud_is_named_with_what_to_do(parameters: Path, monkeypatch
 
     assert code == 2
     assert "gcloud is not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("on", "begins"), [("emr", "s3://"), ("dataproc", "@out:gs://"), ("kubernetes", "@out:s3a://")]
+)
+def test_training_publishes_to_s3_by_itself_and_has_its_lists_copied_to_where_it_cannot(on, begins, parameters: Path):
+    asked = programs(read_parameters(parameters, on))
+
+    assert asked[asked.index("--artifacts") + 1].startswith(begins)
 
 
 def test_a_setting_of_spark_for_one_platform_wins_there_alone(parameters: Path):

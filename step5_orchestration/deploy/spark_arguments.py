@@ -19,7 +19,9 @@ def programs(parameters: Parameters) -> list[str]:
     if job.days:
         clean += ["--days", job.days]
     train = ["train", f"{IN}{job.at(job.cleaned)}/interactions", "--catalogue", IN + job.at(job.catalogue)]
-    train += ["--artifacts", OUT + job.at(job.artifacts), "--report", OUT + job.at(job.report)]
+    artifacts = job.at(job.artifacts)  # training speaks to S3 by itself, and removes what is old there
+    train += ["--artifacts", artifacts if artifacts.startswith("s3://") else OUT + artifacts]
+    train += ["--report", OUT + job.at(job.report)]
     if job.factorise == "cluster":
         train += ["--master", CLUSTER]
     for name, value in parameters.training.items():
