@@ -12,8 +12,8 @@ from pathlib import Path
 import boto3
 
 from step5_orchestration.deploy.aws_errors import explained
-from step5_orchestration.deploy.spark_aws import AwsRequest, emr, emr_serverless
 from step5_orchestration.deploy.spark_arguments import uploads
+from step5_orchestration.deploy.spark_aws import AwsRequest, emr, emr_serverless
 from step5_orchestration.deploy.spark_commands import Command, dataproc, kubernetes, local
 from step5_orchestration.deploy.spark_parameters import (
     PARAMETERS,
