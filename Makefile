@@ -162,7 +162,7 @@ plan-gke: .venv/step5.stamp  ## show what deploy-gke would change on kubectl's c
 deploy-gke: .venv/step5.stamp  ## put what was pushed on kubectl's cluster (GKE="--place ... --budget ...")
 	@$(DEPLOY) gke apply $(GKE)
 
-destroy-gke: .venv/step5.stamp  ## remove it from there (GKE="--place ...")
+destroy-gke: .venv/step5.stamp  ## remove it from there (GKE=--yes)
 	@$(DEPLOY) gke destroy $(GKE)
 
 test: lint types pytest  ## check style and types, and run every test

@@ -13,10 +13,10 @@ from step3_microservices.recommender.config import Config as RecommenderConfig
 from step3_microservices.recommender.events_consumer import Config as EventsConfig
 from step3_microservices.settings import read
 from step3_microservices.worker.config import Config as WorkerConfig
-from step5_orchestration.deploy.gke_cost import quantity
-from step5_orchestration.deploy.gke_manifests import MANIFESTS, containers, pod_of
+from step5_orchestration.deploy.gke_cost import estimate, quantity, read_prices
+from step5_orchestration.deploy.gke_manifests import MANIFESTS, Rendered, containers, pod_of
 from tests.app.serving import ROOT
-from tests.app.step5.kubernetes_rendered import DEPLOYMENTS, manifests, named, of, settings
+from tests.app.step5.kubernetes_rendered import DEPLOYMENTS, WITH_PODS, manifests, named, of, settings
 
 STEP4 = ROOT / "step4_docker"
 COMPOSE = yaml.safe_load((STEP4 / "compose.yaml").read_text())
@@ -214,3 +214,39 @@ def test_lists_in_a_bucket_of_google_are_reached_as_in_s3():
     assert given["ARTIFACTS"] == "s3://somebodys-lists/recommender"
     assert given["AWS_ENDPOINT_URL_S3"] == "https://storage.googleapis.com"
     assert manifests("gke")
+
+
+def test_the_page_binds_each_service_account_to_the_secrets_that_its_pods_are_given_and_to_no_others():
+    classes = {
+        one["metadata"]["name"]: one["spec"]["parameters"]["secrets"] for one in of("gke", "SecretProviderClass")
+    }
+    given = {
+        f"{pod['serviceAccountName']}:{secret}"
+        for one in of("gke with a canary", *WITH_PODS)
+        if (pod := pod_of(one))
+        for volume in pod.get("volumes", ())
+        if "csi" in volume
+        for secret in re.findall(
+            r"classifier-([\w-]+)/", classes[volume["csi"]["volumeAttributes"]["secretProviderClass"]]
+        )
+    }
+    told = re.search(r"for pair in(.*?)\ndo\n", (MANIFESTS / "README.md").read_text(), re.DOTALL)[1]
+
+    assert {*told.replace("\\", " ").split()} == given
+
+
+def test_the_page_quotes_what_the_manifests_cost():
+    cost = estimate(Rendered(manifests("gke")), read_prices())
+    page = (MANIFESTS / "README.md").read_text()
+
+    assert f"**{cost.least_monthly:.0f} to {cost.most_monthly:.0f}**" in page
+
+
+@per_deployment
+def test_who_is_told_of_a_file_with_a_secret_has_that_file(deployment: str):
+    for one in of(deployment, *WITH_PODS):
+        for each in containers(one):
+            told = [value for value in settings(deployment, one, each).values() if value.startswith("/run/secrets/")]
+            mounts = {mount["mountPath"] for mount in each.get("volumeMounts", ())}
+
+            assert not told or "/run/secrets" in mounts, f"{one['metadata']['name']}/{each['name']}: {told}"
