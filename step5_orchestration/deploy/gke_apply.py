@@ -79,7 +79,7 @@ def _checked(workloads: list[Manifest], cluster: Cluster, check: Check) -> str:
 
 def _after_going_back(error: DeployError, record: Record, cluster: Cluster, check: Check) -> DeployError:
     """Return the error with what became of the deployment."""
-    cluster.progress.say(f"{error.detail}")
+    cluster.progress.say(error.detail)
     if not record.before:
         return type(error)(f"{error.detail} Nothing was there before, so it was left to be looked at.", error.remedy)
     try:

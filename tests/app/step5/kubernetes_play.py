@@ -9,7 +9,7 @@ import os
 import resource
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from tests.app.step5.kubernetes_rendered import named, of
 
 TOGETHER = ("redis", "worker", "recommender", "gateway")
 POD = "classifier-play"
+REDIS = "redis:7.4-bookworm"
 PASSWORD = "only-for-this-test"  # noqa: S105
 # crun refuses the older kind of cgroups, and Podman asks for more open files than a container may have.
 SETTINGS = """\
@@ -61,20 +62,38 @@ class Podman:
         (found,) = json.loads(self.run("inspect", f"{POD}-{container}").stdout)
         return dict(found)
 
-    def fetch(self, image: str) -> str:
-        """Take a container image over from Docker; return its name here. Skips where Docker has none."""
-        docker = subprocess.run(
-            ["docker", "image", "inspect", "--format", "{{.Id}}", image], capture_output=True, text=True, check=False
+    def fetch(self, images: Iterable[str]) -> None:
+        """Take container images over from Docker, all at once: what they share is then copied once."""
+        here = {
+            image: self.run("image", "inspect", "--format", "{{.Id}}", here_named(image), check=False)
+            for image in images
+        }
+        missing = [image for image, found in here.items() if found.stdout.strip() != docker_id(image)]
+        if missing:
+            with subprocess.Popen(["docker", "save", *missing], stdout=subprocess.PIPE) as saved:
+                self.run("load", "--quiet", stdin=saved.stdout, timeout_s=300)
+
+    def forget_others(self, images: Iterable[str]) -> None:
+        """Remove what earlier tests have taken over."""
+        listed = self.run(
+            "images", "--filter", "reference=localhost/classifier/*", "--format", "{{.Repository}}:{{.Tag}}"
         )
-        if docker.returncode:
-            pytest.skip(f"Docker has no container image {image}: make images")
-        name, wanted = f"localhost/{image}", docker.stdout.strip().removeprefix("sha256:")
-        here = self.run("image", "inspect", "--format", "{{.Id}}", name, check=False).stdout.strip()
-        if here != wanted:
-            saved = subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE)
-            self.run("load", "--quiet", stdin=saved.stdout)
-            assert saved.wait() == 0
-        return name
+        others = {*listed.stdout.split()} - {here_named(image) for image in images}
+        if others:
+            self.run("rmi", *others, check=False)
+
+
+def here_named(image: str) -> str:
+    return f"localhost/{image}"
+
+
+def docker_id(image: str) -> str:
+    """The identity of a container image that Docker has. Skips where it has none."""
+    command = ["docker", "image", "inspect", "--format", "{{.Id}}", image]
+    docker = subprocess.run(command, capture_output=True, text=True, check=False)
+    if docker.returncode:
+        pytest.skip(f"Docker has no container image {image}: make images")
+    return docker.stdout.strip().removeprefix("sha256:")
 
 
 def podman_or_skip(folder: Path) -> Podman:
@@ -105,9 +124,10 @@ def newest_tag() -> str:
 def played(folder: Path) -> Iterator[tuple[Podman, str]]:
     """Play it; yield podman, and where the gateway is. All of it is removed in the end."""
     podman, port = podman_or_skip(folder), free_port()
-    images = {"redis": podman.fetch("redis:7.4-bookworm")}
     tag = newest_tag()
-    images |= {name: podman.fetch(f"classifier/{name}:{tag}") for name in TOGETHER if name != "redis"}
+    images = {name: f"classifier/{name}:{tag}" for name in TOGETHER} | {"redis": REDIS}
+    podman.fetch(images.values())
+    podman.forget_others(images.values())
     play = folder / "play.yaml"
     play.write_text(yaml.safe_dump_all([*of("local", "ConfigMap"), one_pod(images, folder, port)]))
     try:
@@ -134,7 +154,7 @@ def one_pod(images: dict[str, str], folder: Path, port: int) -> Manifest:
         here = {
             **ours,
             "name": name,
-            "image": images[name],
+            "image": here_named(images[name]),
             "imagePullPolicy": "Never",
             "securityContext": {**both, **container["securityContext"]},
             "volumeMounts": [mount for mount, _ in mounts],

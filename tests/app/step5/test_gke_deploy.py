@@ -148,6 +148,32 @@ def test_somebody_else_can_go_back_to_what_was_there_before_and_only_once(
     assert "has replaced nothing that is known to have worked" in capfd.readouterr().err
 
 
+def test_a_canary_that_is_good_is_promoted(deployed: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("step5_orchestration.deploy.gke.SystemClock", lambda: deployed.clock)
+    shares: list[int] = []
+    deployed.clock.meanwhile = lambda: shares.append(deployed.weights.get("frontend-canary", 0))
+
+    code = run(deployed, "apply", "--canary", "--prometheus", deployed.prometheus, "--weights", "10", pushed="b")
+
+    assert code == 0
+    assert shares == [10, 10, 10, 0]
+    assert deployed.running("gateway") == image("gateway", "b")
+    assert [name for name in deployed.names("deployments") if "canary" in name] == []
+
+
+def test_a_canary_that_is_worse_is_not(
+    deployed: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("step5_orchestration.deploy.gke.SystemClock", lambda: deployed.clock)
+    deployed.figures["canary"] = (200, 0, 2.5)
+
+    code = run(deployed, "apply", "--canary", "--prometheus", deployed.prometheus, pushed="b")
+
+    assert code == 2
+    assert "The canary is worse, and was gone back from" in capfd.readouterr().err
+    assert {deployed.running(name) for name in ("gateway", "worker")} == {image("gateway", "a"), image("worker", "a")}
+
+
 def test_an_interrupted_deployment_is_gone_on_with_or_back_from(deployed: World, monkeypatch: pytest.MonkeyPatch):
     stopped_at = "step5_orchestration.deploy.gke_apply.wait_until_rolled_out"
     with monkeypatch.context() as interrupted:

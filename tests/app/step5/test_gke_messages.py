@@ -4,6 +4,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from shared.errors import ExpectedError
@@ -108,6 +109,20 @@ def test_a_kubectl_that_hangs_is_not_waited_for_for_ever(tmp_path: Path, monkeyp
 
     with pytest.raises(KubectlError, match="kubectl get gave no answer"):
         Kubectl(NAMESPACE, "fake", patience_s=0.1).get("namespaces")
+
+
+def test_a_way_into_a_cluster_is_open_for_as_long_as_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    forwarding = tmp_path / "kubectl"
+    forwarding.write_text(
+        f"#!/bin/sh\necho $$ > {tmp_path}/pid\necho Forwarding from 127.0.0.1:4711 '->' 8080\nexec sleep 60\n"
+    )
+    forwarding.chmod(forwarding.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+
+    with Kubectl(NAMESPACE, "fake").forwarded("frontend", 8080) as address:
+        assert address == "http://127.0.0.1:4711"
+
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
 
 def test_a_complaint_that_nobody_foresaw_is_passed_on():
