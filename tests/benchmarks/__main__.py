@@ -21,6 +21,7 @@ NAMES = (
     "microservices.footprint",
     "microservices.growth",
     "recommender.cleaning",
+    "recommender.spark",
     "recommender.quality",
     "recommender.training",
     "recommender.lookup",

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import Any
 
 import duckdb
 
@@ -24,6 +25,7 @@ from shared.recommender.demo_logs import write_demo_logs
 from shared.recommender.demo_truth import DemoSettings, Truth
 from shared.recommender.files import LocalFiles
 from shared.recommender.logs import Day, find_days
+from tests.app.serving import ROOT
 from tests.benchmarks.figures import Figure, in_turn
 
 PEOPLE_OF_A_MILLION_ROWS = 11_600
@@ -74,9 +76,9 @@ def measure() -> Iterator[Figure]:
     """Yield the program against SQL by hand, then the growth of its time, and the memory it needs."""
     millions = [1, 10] + ([100] if os.environ.get("CLEANING_ROWS") == "100" else [])
     with TemporaryDirectory() as folder:
-        logs = {size: _logs(Path(folder, f"{size}m"), size * PEOPLE_OF_A_MILLION_ROWS) for size in millions}
+        logs = {size: write_logs(Path(folder, f"{size}m"), size) for size in millions}
         yield _against_sql_by_hand(logs[1], folder)
-        found = {size: _in_a_process_of_its_own(logs[size], folder) for size in millions}
+        found = {size: in_a_process_of_its_own(__name__, logs[size], folder) for size in millions}
     for small, large in pairwise(millions):
         before, after = found[small], found[large]
         per_row = [1e6 * one["seconds"] / one["rows"] for one in (before, after)]
@@ -126,20 +128,24 @@ def _load(database: duckdb.DuckDBPyConnection, days: list[Day]) -> None:
     database.executemany("INSERT INTO codes VALUES (?, ?)", [list(pair) for pair in codes.items()])
 
 
-def _logs(folder: Path, people: int) -> Path:
-    write_demo_logs(Truth.from_settings(DemoSettings(users=people)), folder, "parquet", THREADS, lambda _: None)
+def write_logs(folder: Path, millions: int) -> Path:
+    """Write so many million rows of demo logs, and return their folder."""
+    truth = Truth.from_settings(DemoSettings(users=millions * PEOPLE_OF_A_MILLION_ROWS))
+    write_demo_logs(truth, folder, "parquet", THREADS, lambda _: None)
     return folder
 
 
-def _in_a_process_of_its_own(logs: Path, folder: str) -> dict[str, float]:
-    command = [sys.executable, "-m", __name__, str(logs), f"{folder}/cleaned-{logs.name}"]
-    child = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    found: dict[str, float] = json.loads(child.stdout)
+def in_a_process_of_its_own(module: str, logs: Path, folder: str) -> dict[str, Any]:
+    """Let the main function of a benchmark clean logs into a new folder, and return what it prints."""
+    with TemporaryDirectory(dir=folder) as output:
+        command = [sys.executable, "-m", module, str(logs), f"{output}/cleaned"]
+        child = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT)
+    found: dict[str, Any] = json.loads(child.stdout)
     return found
 
 
 def main() -> None:
-    """Be the process that is measured: print rows, seconds and the peak of resident memory in MB, as JSON."""
+    """Be the process that is measured: print rows, their balance, seconds and the peak of resident memory in MB."""
     logs, output = sys.argv[1:]
     days = find_days(LocalFiles(), logs)
     started = perf_counter()
@@ -148,7 +154,8 @@ def main() -> None:
     seconds = perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     megabytes = peak / (1e6 if sys.platform == "darwin" else 1e3)
-    print(json.dumps({"rows": sum(report.rows_in for report in reports), "seconds": seconds, "resident": megabytes}))
+    rows, balance = sum(report.rows_in for report in reports), Path(output, "report.json").read_text()
+    print(json.dumps({"rows": rows, "report": balance, "seconds": seconds, "resident": megabytes}))
 
 
 if __name__ == "__main__":
