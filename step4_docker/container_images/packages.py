@@ -45,15 +45,17 @@ def packages_of(client: DockerClient, container_image: str) -> list[str]:
 
 def sbom(container_image: str, packages: list[str]) -> str:
     """Return the packages as a CycloneDX 1.6 document in JSON."""
-    bom = Bom()
-    bom.metadata.component = Component(name=container_image, type=ComponentType.CONTAINER)
-    for package in packages:
-        name, _, version = package.partition("==")
-        purl = PackageURL("pypi", name=name.lower().replace("_", "-"), version=version)
-        bom.components.add(
-            Component(name=name, version=version, purl=purl, bom_ref=str(purl), type=ComponentType.LIBRARY)
-        )
+    whole = Component(name=container_image, type=ComponentType.CONTAINER)
+    bom = Bom(components=[_component(package) for package in packages])
+    bom.metadata.component = whole
+    bom.register_dependency(whole, bom.components)
     return JsonV1Dot6(bom).output_as_string(indent=2)
+
+
+def _component(package: str) -> Component:
+    name, _, version = package.partition("==")
+    purl = PackageURL("pypi", name=name.lower().replace("_", "-"), version=version)
+    return Component(name=name, version=version, purl=purl, bom_ref=str(purl), type=ComponentType.LIBRARY)
 
 
 def audit(packages: list[str]) -> list[Finding]:

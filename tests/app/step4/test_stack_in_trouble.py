@@ -1,0 +1,183 @@
+"""Step 4 while its services are killed, stopped, multiplied, and while what they need runs out."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from docker import DockerClient
+
+from tests.app.step3.load import Outcomes, clients, new_picture
+from tests.app.step4.conftest import REVISION
+from tests.app.step4.stack import Stack, problem, running
+
+PROMISED = {200, 429, 503, 504}
+"""What a client may be told while something is away: the answer, or a problem that says when to come again."""
+
+NOT_TAKEN = 0
+
+FULL_DISK = """
+volumes:
+  redis: {driver: local, driver_opts: {type: tmpfs, device: tmpfs, o: "size=8m,uid=999,gid=999,mode=0700"}}
+"""
+
+
+def ask(stack: Stack) -> Callable[[Outcomes], None]:
+    def once(outcomes: Outcomes) -> None:
+        try:
+            response = stack.classify(new_picture())
+        except requests.RequestException as error:
+            outcomes.errors.append(repr(error))
+            return
+        outcomes.statuses.append(response.status_code)
+        if not response.ok:
+            assert {"code", "detail", "remedy"} <= {*problem(response)}
+            time.sleep(0.2)
+
+    return once
+
+
+@contextmanager
+def load(stack: Stack, count: int = 4) -> Iterator[Outcomes]:
+    """Have clients ask for answers to new pictures as long as the block lasts, and for a second before and after."""
+    with clients(count, ask(stack)) as outcomes:
+        time.sleep(1)
+        yield outcomes
+        time.sleep(1)
+
+
+def wait_until_answered(stack: Stack) -> None:
+    deadline = time.monotonic() + 60
+    while not stack.classify(new_picture()).ok:
+        assert time.monotonic() < deadline, stack.logs()
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("service", ["worker", "gateway", "recommender", "events", "redis"])
+def test_a_service_that_is_killed_costs_no_more_than_a_problem_and_comes_back(stack: Stack, service: str):
+    with load(stack) as outcomes:
+        stack.compose("kill", "--signal", "SIGKILL", service)
+        time.sleep(1)
+        stack.up()
+        wait_until_answered(stack)
+
+    assert outcomes.errors == []
+    assert {*outcomes.statuses} <= PROMISED, Counter(outcomes.statuses)
+    assert outcomes.statuses[-1] == 200
+    if service in {"recommender", "events"}:
+        assert {*outcomes.statuses} == {200}, "the classifier has nothing to do with it"
+
+
+def test_accepted_jobs_outlive_the_worker_and_redis(stack: Stack):
+    accepted = [
+        requests.post(f"{stack.address}/v1/jobs", data=new_picture(), timeout=10).headers["Location"] for _ in range(20)
+    ]
+    time.sleep(1.1)  # Redis writes down what it was told within a second
+
+    stack.compose("kill", "--signal", "SIGKILL", "worker", "redis")
+    stack.up()
+
+    assert [status_of(stack, location) for location in accepted] == ["done"] * len(accepted)
+
+
+def status_of(stack: Stack, location: str) -> str:
+    deadline = time.monotonic() + 60
+    while True:
+        status = requests.get(stack.address + location, timeout=10).json()["status"]
+        if status in {"done", "failed", "expired"} or time.monotonic() > deadline:
+            return status
+        time.sleep(0.2)
+
+
+def test_a_second_worker_and_its_end_lose_nothing(stack: Stack):
+    with load(stack) as outcomes:
+        stack.up("--scale", "worker=2", "--no-recreate")
+        assert len(stack.containers("worker")) == 2
+        time.sleep(2)
+        stack.up("--scale", "worker=1", "--no-recreate")
+
+    assert outcomes.errors == []
+    assert {*outcomes.statuses} == {200}
+    assert len(stack.containers("worker")) == 1
+
+
+def test_clients_under_the_limits_of_memory_leave_everybody_alive(stack: Stack):
+    with load(stack, 16) as outcomes:
+        time.sleep(8)
+
+    for service in ("gateway", "worker", "recommender", "events", "frontend", "redis"):
+        for container in stack.containers(service):
+            assert container.attrs["State"]["OOMKilled"] is False
+            assert container.attrs["State"]["Running"] is True
+            assert container.attrs["RestartCount"] == 0
+    assert outcomes.errors == []
+    assert {*outcomes.statuses} <= {200, 429}
+
+
+def test_redis_at_the_end_of_its_memory_is_a_problem_and_no_crash(stack: Stack):
+    stack.redis("config", "set", "maxmemory", "1mb")
+    try:
+        refused = stack.classify(new_picture())
+    finally:
+        stack.redis("config", "set", "maxmemory", "160mb")
+
+    assert refused.status_code == 503
+    assert problem(refused)["code"] == "not_ready"
+    wait_until_answered(stack)
+
+
+def test_a_disk_that_is_full_is_a_problem_and_no_crash(
+    docker_client: DockerClient, container_images: dict[str, str], tmp_path: Path
+):
+    with running(docker_client, REVISION.tag, tmp_path, "frontend", override=FULL_DISK) as stack:
+        redis = stack.containers("redis")[0]
+        redis.exec_run(["sh", "-c", "cat /dev/zero > /data/everything"])
+        statuses = [stack.classify(new_picture()) for _ in range(12) if time.sleep(0.3) is None]
+        redis.exec_run(["rm", "/data/everything"])
+        wait_until_answered(stack)
+
+    refused = [response for response in statuses if not response.ok]
+    assert refused, "Redis writes everything down"
+    assert {problem(response)["code"] for response in refused} == {"not_ready"}
+
+
+def test_a_stop_lets_requests_finish_and_nothing_is_left(
+    docker_client: DockerClient, container_images: dict[str, str], tmp_path: Path
+):
+    with running(docker_client, REVISION.tag, tmp_path, "frontend", "recommender") as stack:
+        told: list[tuple[float, int]] = []
+        with clients(8, until_not_taken(stack, told)):
+            time.sleep(2)
+            stopped = time.monotonic()
+            stack.compose("stop")
+        ended = [stack.containers(name)[0].attrs["State"]["ExitCode"] for name in ("frontend", "gateway", "worker")]
+    labels = {"label": f"com.docker.compose.project={stack.project}"}
+
+    # Who came before the stop was answered. Who came later was answered, or not taken: Docker closes the door for nginx.
+    assert {status for started, status in told if started < stopped} == {200}
+    assert {status for started, status in told if started >= stopped} <= {200, NOT_TAKEN}
+    assert ended == [0, 0, 0]
+    assert docker_client.containers.list(all=True, filters=labels) == []
+    assert docker_client.networks.list(filters=labels) == []
+    assert docker_client.volumes.list(filters=labels) == []
+
+
+def until_not_taken(stack: Stack, told: list[tuple[float, int]]) -> Callable[[Outcomes], None]:
+    """Ask, each time on a new connection, and note when and what for an answer; the first that is not taken ends it."""
+    is_over = threading.Event()
+
+    def once(_: Outcomes) -> None:
+        if is_over.wait(0.05):
+            return
+        started = time.monotonic()
+        try:
+            told.append((started, stack.classify(new_picture()).status_code))
+        except requests.ConnectionError:
+            told.append((started, NOT_TAKEN))
+            is_over.set()
+
+    return once
