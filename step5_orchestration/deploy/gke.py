@@ -120,7 +120,7 @@ def _verb(
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", metavar="URL", help="where people find it (default: that of the load balancer)")
     parser.add_argument(
-        "--timeout", type=positive(float), default=600.0, metavar="S", help="for rollouts (default: 600)"
+        "--timeout", type=positive(float), default=600.0, metavar="S", help="for each rollout (default: 600)"
     )
 
 

@@ -11,7 +11,7 @@ GATEWAYS = "gateways.gateway.networking.k8s.io"
 
 _NAME = "classifier"
 _WITHIN_S = 600.0  # a new load balancer takes minutes
-_POLL_S = 5.0
+_POLL_S = 15.0
 _FRONTEND = "frontend", 8080
 
 
@@ -20,8 +20,8 @@ def reached(cluster: Cluster, address: str | None) -> Iterator[str]:
     """Yield the address given, or that of the load balancer; without one, a way through kubectl. Raises DeployError."""
     if address:
         yield address
-    elif cluster.kubectl.get(GATEWAYS, _NAME):
-        yield _load_balancer(cluster)
+    elif gateway := cluster.kubectl.get(GATEWAYS, _NAME):
+        yield _load_balancer(gateway, cluster)
     else:
         with cluster.kubectl.forwarded(*_FRONTEND) as found:
             yield found
@@ -34,13 +34,10 @@ def address_of(gateway: dict[str, Any]) -> str | None:
     return f"{scheme}://{addresses[0]['value']}" if addresses else None
 
 
-def _load_balancer(cluster: Cluster) -> str:
+def _load_balancer(gateway: dict[str, Any], cluster: Cluster) -> str:
     """Wait for the load balancer's address."""
     waited_s = 0.0
-    while True:
-        gateway = cluster.kubectl.get(GATEWAYS, _NAME) or {"spec": {"listeners": ()}}
-        if found := address_of(gateway):
-            return found
+    while not (found := address_of(gateway)):
         if waited_s >= _WITHIN_S:
             raise UpdateTimeoutError(
                 f"The load balancer has got no address within {_WITHIN_S:.0f} s.",
@@ -49,3 +46,5 @@ def _load_balancer(cluster: Cluster) -> str:
         cluster.progress.waiting(f"waiting for the load balancer's address, {waited_s:.0f} s")
         cluster.clock.sleep(_POLL_S)
         waited_s += _POLL_S
+        gateway = cluster.kubectl.get(GATEWAYS, _NAME) or gateway
+    return found

@@ -30,17 +30,17 @@ class Check:
 
     smoke_test: Callable[[str], None]  # takes an address; raises SmokeTestError
     address: str | None  # where people find it, if it is not to be found out
-    timeout_s: float  # for rollouts, all together
+    timeout_s: float  # for each rollout
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Add what every verb takes."""
     parser.add_argument("--context", help="of kubectl (default: the current one)")
-    parser.add_argument("--overlay", choices=overlays(), default="gke", help="which manifests (default: %(default)s)")
 
 
 def add_wanted(parser: argparse.ArgumentParser) -> None:
     """Add what is to be there."""
+    parser.add_argument("--overlay", choices=overlays(), default="gke", help="which manifests (default: %(default)s)")
     parser.add_argument("--images", type=Path, default=PUSHED, help="what was pushed (default: %(default)s)")
     parser.add_argument("--tag", help="instead of pushed container images those that a local cluster has, by this tag")
     parser.add_argument("--place", type=Path, help="your copy of overlays/gke/place.env")

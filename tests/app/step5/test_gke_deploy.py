@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from step5_orchestration.deploy.__main__ import main
-from step5_orchestration.deploy.errors import NotDestroyedError
+from step5_orchestration.deploy.errors import NotDestroyedError, UpdateTimeoutError
+from step5_orchestration.deploy.gke_address import reached
 from step5_orchestration.deploy.gke_destroy import destroy
 from tests.app.step5.kubernetes_world import World, a_world, image
 
@@ -174,17 +175,16 @@ def test_a_canary_that_is_worse_is_not(
     assert {deployed.running(name) for name in ("gateway", "worker")} == {image("gateway", "a"), image("worker", "a")}
 
 
-def test_an_interrupted_deployment_is_gone_on_with_or_back_from(deployed: World, monkeypatch: pytest.MonkeyPatch):
-    stopped_at = "step5_orchestration.deploy.gke_apply.wait_until_rolled_out"
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr(stopped_at, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        code = run(deployed, "apply", pushed="b")
+def test_an_interrupted_deployment_is_gone_on_with_or_back_from(deployed: World, capfd: pytest.CaptureFixture[str]):
+    deployed.interrupts = True
 
+    code = run(deployed, "apply", pushed="b")
     half = deployed.running("gateway")
     run(deployed, "apply", pushed="c")
     run(deployed, "rollback")
 
     assert code == 130
+    assert "the same command goes on with it, `gke rollback` goes back" in capfd.readouterr().err
     assert half == image("gateway", "b")
     assert deployed.running("gateway") == image("gateway", "a"), "what was half done was never known to work"
 
@@ -219,6 +219,22 @@ def test_a_cluster_on_this_machine_gets_a_password_for_redis_once_and_keeps_it(w
     assert world.running("gateway") == "classifier/gateway:abc"
     assert "requirepass" in made
     assert json.dumps(world.named("secrets", "redis")["data"]) == made
+
+
+def test_a_load_balancer_that_has_no_address_yet_is_waited_for(deployed: World):
+    status = deployed.named("gateways", "classifier")["status"]
+    addresses = status.pop("addresses")
+    deployed.clock.meanwhile = lambda: status.update(addresses=addresses)
+
+    with reached(deployed.target, None) as address:
+        assert address == f"http://{deployed.site_at}"
+
+
+def test_a_load_balancer_that_never_gets_an_address_is_given_up(deployed: World):
+    del deployed.named("gateways", "classifier")["status"]["addresses"]
+
+    with pytest.raises(UpdateTimeoutError, match="has got no address within 600 s"), reached(deployed.target, None):
+        pass
 
 
 def test_destroying_has_to_be_meant(deployed: World, capfd: pytest.CaptureFixture[str]):
