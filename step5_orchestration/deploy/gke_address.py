@@ -6,12 +6,12 @@ from typing import Any
 
 from step5_orchestration.deploy.errors import UpdateTimeoutError
 from step5_orchestration.deploy.gke_options import Cluster
+from step5_orchestration.deploy.gke_pauses import pauses
 
 GATEWAYS = "gateways.gateway.networking.k8s.io"
 
 _NAME = "classifier"
 _WITHIN_S = 600.0  # a new load balancer takes minutes
-_POLL_S = 15.0
 _FRONTEND = "frontend", 8080
 
 
@@ -36,15 +36,14 @@ def address_of(gateway: dict[str, Any]) -> str | None:
 
 def _load_balancer(gateway: dict[str, Any], cluster: Cluster) -> str:
     """Wait for the load balancer's address."""
-    waited_s = 0.0
+    waits = pauses(cluster.clock, _WITHIN_S)
     while not (found := address_of(gateway)):
-        if waited_s >= _WITHIN_S:
+        waited_s = next(waits, None)
+        if waited_s is None:
             raise UpdateTimeoutError(
                 f"The load balancer has got no address within {_WITHIN_S:.0f} s.",
                 f"Look at what Google says: kubectl --namespace {cluster.kubectl.namespace} describe gateway {_NAME}.",
             )
         cluster.progress.waiting(f"waiting for the load balancer's address, {waited_s:.0f} s")
-        cluster.clock.sleep(_POLL_S)
-        waited_s += _POLL_S
         gateway = cluster.kubectl.get(GATEWAYS, _NAME) or gateway
     return found

@@ -1,14 +1,12 @@
 """Removing all of it, and making sure that nothing is left which costs money."""
 
-from collections.abc import Iterator
-
 from step5_orchestration.deploy.errors import NotDestroyedError
 from step5_orchestration.deploy.gke_address import GATEWAYS
 from step5_orchestration.deploy.gke_options import Cluster
+from step5_orchestration.deploy.gke_pauses import pauses
 
 _DISKS_WITHIN_S = 180.0
 _WITHIN_S = 900.0  # the load balancer's parts go one after the other
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 30.0
 _OUTSIDE = (
     "Outside the cluster, and so not removed: the cluster itself, container images, the bucket, the database, secrets, "
     "and reserved addresses. README.md of gke/ has the commands."
@@ -36,27 +34,23 @@ def destroy(cluster: Cluster) -> None:
 
 
 def _wait_until_gone(cluster: Cluster) -> None:
-    kubectl = cluster.kubectl
-    found = kubectl.get("namespace", kubectl.namespace)
-    for waited_s in _pauses(cluster, _WITHIN_S):
-        if not found:
-            return
+    kubectl, waits = cluster.kubectl, pauses(cluster.clock, _WITHIN_S)
+    while found := kubectl.get("namespace", kubectl.namespace):
+        waited_s = next(waits, None)
+        if waited_s is None:
+            why = [one["message"] for one in found.get("status", {}).get("conditions", ()) if one["status"] == "True"]
+            raise NotDestroyedError(
+                f"The namespace {kubectl.namespace} is still there after {_WITHIN_S:.0f} s. {' '.join(why)}".strip(),
+                "Run destroy again; what has finalizers goes when its controller is there.",
+            )
         cluster.progress.waiting(f"waiting for what is in the namespace to go, {waited_s:.0f} s")
-        found = kubectl.get("namespace", kubectl.namespace)
-    status = (found or {}).get("status", {})
-    why = [one["message"] for one in status.get("conditions", ()) if one["status"] == "True"]
-    raise NotDestroyedError(
-        f"The namespace {kubectl.namespace} is still there after {_WITHIN_S:.0f} s. {' '.join(why)}".strip(),
-        "Run destroy again; what has finalizers goes when its controller is there.",
-    )
 
 
 def _wait_for_disks(cluster: Cluster) -> list[str]:
     """Return the disks that are left of the namespace; they go a little later than what has used them."""
     disks = _disks(cluster)
-    for waited_s in _pauses(cluster, _DISKS_WITHIN_S):
-        if not disks:
-            break
+    waits = pauses(cluster.clock, _DISKS_WITHIN_S)
+    while disks and (waited_s := next(waits, None)):
         cluster.progress.waiting(f"waiting for {len(disks)} disks to go, {waited_s:.0f} s")
         disks = _disks(cluster)
     return disks
@@ -68,13 +62,3 @@ def _disks(cluster: Cluster) -> list[str]:
         for item in cluster.kubectl.items("persistentvolumes")
         if item["spec"].get("claimRef", {}).get("namespace") == cluster.kubectl.namespace
     ]
-
-
-def _pauses(cluster: Cluster, within_s: float) -> Iterator[float]:
-    """Yield how many seconds have passed, after longer and longer pauses, until there were so many."""
-    waited_s, pause_s = 0.0, _FIRST_PAUSE_S
-    while waited_s < within_s:
-        yield waited_s
-        cluster.clock.sleep(pause_s)
-        waited_s += pause_s
-        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

@@ -6,9 +6,9 @@ from typing import Any
 from step5_orchestration.deploy.errors import DeployError, UpdateFailedError, UpdateTimeoutError
 from step5_orchestration.deploy.gke_manifests import Manifest, as_text
 from step5_orchestration.deploy.gke_options import Cluster
+from step5_orchestration.deploy.gke_pauses import pauses
 
 _WITHIN_S = 300.0
-_POLL_S = 2.0
 
 
 def migrate(job: Manifest, cluster: Cluster) -> None:
@@ -17,16 +17,13 @@ def migrate(job: Manifest, cluster: Cluster) -> None:
     # A Job cannot be changed, and one that has ended does not run again.
     cluster.kubectl.run("delete", "job", name, "--ignore-not-found", "--wait")
     cluster.kubectl.apply(as_text([job]))
-    waited_s = 0.0
+    waits = pauses(cluster.clock, _WITHIN_S)
     while not _has_succeeded(cluster.kubectl.get("job", name), name, cluster):
-        if waited_s >= _WITHIN_S:
-            raise UpdateTimeoutError(
-                f"job/{name} has not ended within {_WITHIN_S:.0f} s.{_last_words(name, cluster)}",
-                _look_at(name, cluster),
-            )
+        waited_s = next(waits, None)
+        if waited_s is None:
+            detail = f"job/{name} has not ended within {_WITHIN_S:.0f} s.{_last_words(name, cluster)}"
+            raise UpdateTimeoutError(detail, _look_at(name, cluster))
         cluster.progress.waiting(f"waiting for job/{name}, {waited_s:.0f} s")
-        cluster.clock.sleep(_POLL_S)
-        waited_s += _POLL_S
     cluster.progress.say(f"job/{name} is done.")
 
 
