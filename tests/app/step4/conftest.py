@@ -31,5 +31,6 @@ def container_images(docker_client: DockerClient) -> dict[str, str]:
 def stack(
     docker_client: DockerClient, container_images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    with running(docker_client, REVISION.tag, tmp_path_factory.mktemp("stack")) as stack:
+    # In float32, so that answers can be compared with those of the other steps.
+    with running(docker_client, REVISION.tag, tmp_path_factory.mktemp("stack"), PRECISION="float32") as stack:
         yield stack
