@@ -213,7 +213,7 @@ clean:  ## remove everything that make made
 test-setup: programs
 
 programs: .venv/test.stamp
-	@for program in curl redis-server chromium prometheus; do \
+	@for program in curl redis-server chromium prometheus docker-registry; do \
 		command -v $$program >/dev/null || { $(INSTALL_PROGRAM); }; \
 		command -v $$program >/dev/null || \
 		{ [ $$program = chromium ] && $(PY) -m playwright install chromium >/dev/null 2>&1; } || \
@@ -221,6 +221,9 @@ programs: .venv/test.stamp
 	done
 	@program=postgresql; command -v psql >/dev/null || { $(INSTALL_PROGRAM); }; command -v psql >/dev/null || \
 		echo "PostgreSQL is missing: the tests that need it are skipped." >&2
+	@program=docker.io; docker info >/dev/null 2>&1 || command -v dockerd >/dev/null || { $(INSTALL_PROGRAM); }; \
+		docker info >/dev/null 2>&1 || command -v dockerd >/dev/null || \
+		echo "Docker is missing: the tests that need it are skipped." >&2
 	@if [ "0$(JAVA_VERSION)" -ge 17 ]; then $(MAKE) --no-print-directory spark; else \
 		echo "Java 17 is missing: the tests that need Spark are skipped." >&2; \
 	fi

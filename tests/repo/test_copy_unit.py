@@ -22,6 +22,16 @@ finally:
     sys.exit(server.wait())
 """
 
+READ_COMPOSE = """
+import os, subprocess, sys
+from pathlib import Path
+from step4_docker.container_images.passwords import make_passwords
+make_passwords()
+program = str(Path(sys.executable).parent / "docker-compose")
+command = [program, "-f", "step4_docker/compose.yaml", "--profile", "*", "config"]
+print(subprocess.run(command, env=os.environ | {"TAG": "0123456789ab"}, check=True, capture_output=True, text=True).stdout)
+"""
+
 # What a step must still do once copied away: the arguments to python, and a pattern for what it prints.
 SMOKE = {
     "step1_script": (
@@ -36,6 +46,9 @@ SMOKE = {
         ["-c", SERVE_AND_ASK.format(client="step3_microservices.gateway.client", server="step3_microservices.run")],
         "tabby|Egyptian cat",
     ),
+    # Whether it runs is shown in tests/app/step4; here, that nothing that Compose reads is missing.
+    "step4_docker": (["-c", READ_COMPOSE], "classifier/worker:0123456789ab"),
+    "step5_orchestration": (["-m", "step5_orchestration.deploy", "--help"], "eb"),
 }
 
 
