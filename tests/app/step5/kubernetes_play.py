@@ -112,12 +112,18 @@ def podman_or_skip(folder: Path) -> Podman:
 
 
 def newest_tag() -> str:
-    """The tag of the container images that were built last."""
-    command = ["docker", "images", "classifier/gateway", "--format", "{{.Tag}}"]
-    tags = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-    if not tags:
-        pytest.skip("Docker has no container image classifier/gateway: make images")
-    return tags[0]
+    """The tag that was last given to all of our container images. Skips where there is none."""
+    tags = [tags_of(name) for name in TOGETHER if name != "redis"]
+    for tag in tags[0]:
+        if all(tag in others for others in tags):
+            return tag
+    pytest.skip("Docker has no container images of all services under one tag: make images")
+
+
+def tags_of(name: str) -> list[str]:
+    """The newest first."""
+    command = ["docker", "images", f"classifier/{name}", "--format", "{{.Tag}}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
 
 
 @contextmanager
