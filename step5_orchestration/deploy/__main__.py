@@ -12,9 +12,9 @@ from importlib import import_module
 from shared.errors import ExpectedError
 
 _PLATFORMS = {
-    "eb": "step5_orchestration.deploy.elastic_beanstalk",
-    "gke": "step5_orchestration.deploy.gke",
-    "spark": "step5_orchestration.deploy.spark",
+    "eb": "step5_orchestration.deploy.elastic_beanstalk.command_line",
+    "gke": "step5_orchestration.deploy.gke.verbs",
+    "spark": "step5_orchestration.deploy.spark.command_line",
 }
 _EPILOG = """\
 platforms:

@@ -12,10 +12,10 @@ from moto import mock_aws
 
 from step5_orchestration.deploy.aws_errors import explained
 from step5_orchestration.deploy.container_images import ContainerImages
-from step5_orchestration.deploy.eb_account import Environment
-from step5_orchestration.deploy.eb_deployment import Deployment
-from step5_orchestration.deploy.eb_verbs import bring_about
-from step5_orchestration.deploy.eb_workplace import Clients, Workplace
+from step5_orchestration.deploy.elastic_beanstalk.account import Environment
+from step5_orchestration.deploy.elastic_beanstalk.deployment import Deployment
+from step5_orchestration.deploy.elastic_beanstalk.verbs import bring_about
+from step5_orchestration.deploy.elastic_beanstalk.workplace import Clients, Workplace
 from step5_orchestration.deploy.errors import SmokeTestError
 from tests.app.step5.beanstalk_fake import ACCOUNT, CREDENTIALS, REGION, FakeBeanstalk, FakeClock, install
 

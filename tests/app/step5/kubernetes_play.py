@@ -18,7 +18,7 @@ from typing import IO, Any
 import pytest
 import yaml
 
-from step5_orchestration.deploy.gke_manifests import Manifest, containers, pod_of
+from step5_orchestration.deploy.gke.manifests import Manifest, containers, pod_of
 from tests.app.serving import free_port
 from tests.app.step5.kubernetes_rendered import named, of
 

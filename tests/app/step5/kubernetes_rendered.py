@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from step5_orchestration.deploy.gke_manifests import MANIFESTS, NAMESPACE, Manifest, Overlay
-from step5_orchestration.deploy.kubectl import Kubectl
+from step5_orchestration.deploy.gke.kubectl import Kubectl
+from step5_orchestration.deploy.gke.manifests import MANIFESTS, NAMESPACE, Manifest, Overlay
 from tests.app.step5.kubernetes_world import PARTS, image
 
 # Each overlay, and each component that is in none of them on top of one.

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from step5_orchestration.deploy.gke_manifests import NAMESPACE
-from step5_orchestration.deploy.gke_options import Cluster as Target
-from step5_orchestration.deploy.kubectl import Kubectl
+from step5_orchestration.deploy.gke.kubectl import Kubectl
+from step5_orchestration.deploy.gke.manifests import NAMESPACE
+from step5_orchestration.deploy.gke.options import Cluster as Target
 from tests.app.step5.kubernetes_api import Cluster, Key, Object, Server
 
 PARTS = ("frontend", "gateway", "worker", "recommender", "trainer")

@@ -17,8 +17,8 @@ import requests
 import yaml
 
 from step5_orchestration.deploy.container_images import ContainerImages
-from step5_orchestration.deploy.eb_bundle import GIVEN, Bundle, bundle_files, make_bundle, unpack
-from step5_orchestration.deploy.eb_compose import COMPOSE
+from step5_orchestration.deploy.elastic_beanstalk.bundle import GIVEN, Bundle, bundle_files, make_bundle, unpack
+from step5_orchestration.deploy.elastic_beanstalk.compose import COMPOSE
 from step5_orchestration.deploy.errors import ConfigurationError, ContainerImagesError
 from tests.app.serving import free_port, wait_until_answered
 from tests.app.step5.eb_account import FIRST, NAMES, SECOND, wanted

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from step5_orchestration.deploy.eb_cost import estimate, read_prices
+from step5_orchestration.deploy.elastic_beanstalk.cost import estimate, read_prices
 from tests.app.step5.eb_account import wanted
 from tests.repo.checkout import ROOT
 

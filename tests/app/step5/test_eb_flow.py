@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 
 from step5_orchestration.deploy.aws_errors import explained
-from step5_orchestration.deploy.eb_apply import roll_back, settle
-from step5_orchestration.deploy.eb_deployment import ENVIRONMENT_SETTINGS
-from step5_orchestration.deploy.eb_destroy import destroy
+from step5_orchestration.deploy.elastic_beanstalk.apply import roll_back, settle
+from step5_orchestration.deploy.elastic_beanstalk.deployment import ENVIRONMENT_SETTINGS
+from step5_orchestration.deploy.elastic_beanstalk.destroy import destroy
 from step5_orchestration.deploy.errors import (
     ConfigurationError,
     NameTakenError,

@@ -10,10 +10,10 @@ import pytest
 from botocore.loaders import Loader
 
 from step5_orchestration.deploy.aws_errors import iam_action
-from step5_orchestration.deploy.eb_apply import roll_back
-from step5_orchestration.deploy.eb_destroy import destroy
-from step5_orchestration.deploy.eb_registry import check_pushed
-from step5_orchestration.deploy.eb_status import fetch_logs, status_lines
+from step5_orchestration.deploy.elastic_beanstalk.apply import roll_back
+from step5_orchestration.deploy.elastic_beanstalk.destroy import destroy
+from step5_orchestration.deploy.elastic_beanstalk.registry import check_pushed
+from step5_orchestration.deploy.elastic_beanstalk.status import fetch_logs, status_lines
 from step5_orchestration.deploy.errors import DeployError
 from tests.app.step5.beanstalk_fake import ACCOUNT, BUCKET, REGION
 from tests.app.step5.eb_account import CALLS, FIRST, SECOND, THIRD, fake_account

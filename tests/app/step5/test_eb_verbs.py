@@ -12,8 +12,8 @@ from datetime import timedelta
 import pytest
 
 from step5_orchestration.deploy.__main__ import main
-from step5_orchestration.deploy.eb_status import fetch_logs, status_lines
-from step5_orchestration.deploy.eb_verbs import fetch
+from step5_orchestration.deploy.elastic_beanstalk.status import fetch_logs, status_lines
+from step5_orchestration.deploy.elastic_beanstalk.verbs import fetch
 from tests.app.step5.beanstalk_fake import ACCOUNT, CREDENTIALS, REGION
 from tests.app.step5.eb_account import FIRST, SECOND, fake_account
 from tests.repo.checkout import ROOT

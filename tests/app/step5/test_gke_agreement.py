@@ -13,8 +13,8 @@ from step3_microservices.recommender.config import Config as RecommenderConfig
 from step3_microservices.recommender.events_consumer import Config as EventsConfig
 from step3_microservices.settings import read
 from step3_microservices.worker.config import Config as WorkerConfig
-from step5_orchestration.deploy.gke_cost import estimate, quantity, read_prices
-from step5_orchestration.deploy.gke_manifests import MANIFESTS, Rendered, containers, pod_of
+from step5_orchestration.deploy.gke.cost import estimate, quantity, read_prices
+from step5_orchestration.deploy.gke.manifests import MANIFESTS, Rendered, containers, pod_of
 from tests.app.serving import ROOT
 from tests.app.step5.kubernetes_rendered import DEPLOYMENTS, WITH_PODS, manifests, named, of, settings
 

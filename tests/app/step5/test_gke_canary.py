@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from step5_orchestration.deploy.canary_figures import Figures, Prometheus, PrometheusError
-from step5_orchestration.deploy.canary_judge import Impression, Judge, Limits, Verdict, impression_of
 from step5_orchestration.deploy.errors import NothingToGoBackToError
-from step5_orchestration.deploy.gke_canary import CanaryRefusedError, Trial, try_canary
-from step5_orchestration.deploy.gke_manifests import NAMESPACE, Overlay, Rendered, as_text
+from step5_orchestration.deploy.gke.canary import CanaryRefusedError, Trial, try_canary
+from step5_orchestration.deploy.gke.canary_figures import Figures, Prometheus, PrometheusError
+from step5_orchestration.deploy.gke.canary_judge import Impression, Judge, Limits, Verdict, impression_of
+from step5_orchestration.deploy.gke.manifests import NAMESPACE, Overlay, Rendered, as_text
 from tests.app.step5.kubernetes_world import PARTS, World, a_world, image
 
 STABLE = Figures(1000, 0.001, 0.2)

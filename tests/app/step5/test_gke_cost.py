@@ -3,8 +3,8 @@ from datetime import date
 import pytest
 
 from step5_orchestration.deploy.errors import OverBudgetError
-from step5_orchestration.deploy.gke_cost import check_budget, estimate, quantity, read_prices
-from step5_orchestration.deploy.gke_manifests import Manifest, Rendered
+from step5_orchestration.deploy.gke.cost import check_budget, estimate, quantity, read_prices
+from step5_orchestration.deploy.gke.manifests import Manifest, Rendered
 from tests.app.step5.kubernetes_rendered import manifests
 
 PRICES = {

@@ -7,8 +7,8 @@ import pytest
 
 from step5_orchestration.deploy.__main__ import main
 from step5_orchestration.deploy.errors import NotDestroyedError, UpdateTimeoutError
-from step5_orchestration.deploy.gke_address import reached
-from step5_orchestration.deploy.gke_destroy import destroy
+from step5_orchestration.deploy.gke.address import reached
+from step5_orchestration.deploy.gke.destroy import destroy
 from tests.app.step5.kubernetes_world import World, a_world, image
 
 
@@ -150,7 +150,7 @@ def test_somebody_else_can_go_back_to_what_was_there_before_and_only_once(
 
 
 def test_a_canary_that_is_good_is_promoted(deployed: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("step5_orchestration.deploy.gke.SystemClock", lambda: deployed.clock)
+    monkeypatch.setattr("step5_orchestration.deploy.gke.verbs.SystemClock", lambda: deployed.clock)
     shares: list[int] = []
     deployed.clock.meanwhile = lambda: shares.append(deployed.weights.get("frontend-canary", 0))
 
@@ -165,7 +165,7 @@ def test_a_canary_that_is_good_is_promoted(deployed: World, monkeypatch: pytest.
 def test_a_canary_that_is_worse_is_not(
     deployed: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr("step5_orchestration.deploy.gke.SystemClock", lambda: deployed.clock)
+    monkeypatch.setattr("step5_orchestration.deploy.gke.verbs.SystemClock", lambda: deployed.clock)
     deployed.figures["canary"] = (200, 0, 2.5)
 
     code = run(deployed, "apply", "--canary", "--prometheus", deployed.prometheus, pushed="b")

@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from step5_orchestration.deploy.gke_manifests import MANIFESTS, Manifest, containers, pod_of
+from step5_orchestration.deploy.gke.manifests import MANIFESTS, Manifest, containers, pod_of
 from tests.app.step5.kubernetes_rendered import DEPLOYMENTS, STATIC_SITE, WITH_PODS, manifests, named, of
 
 VERSIONS = ("1.35", "1.36", "1.37")

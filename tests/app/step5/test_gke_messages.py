@@ -9,9 +9,9 @@ import pytest
 
 from shared.errors import ExpectedError
 from step5_orchestration.deploy.__main__ import main
-from step5_orchestration.deploy.gke_manifests import NAMESPACE
-from step5_orchestration.deploy.kubectl import Kubectl
-from step5_orchestration.deploy.kubectl_errors import KubectlError, explained
+from step5_orchestration.deploy.gke.kubectl import Kubectl
+from step5_orchestration.deploy.gke.kubectl_errors import KubectlError, explained
+from step5_orchestration.deploy.gke.manifests import NAMESPACE
 from tests.app.step5.kubernetes_world import World, a_world
 
 

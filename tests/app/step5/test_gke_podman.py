@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from step5_orchestration.deploy.gke_cost import quantity
-from step5_orchestration.deploy.gke_manifests import containers, pod_of
+from step5_orchestration.deploy.gke.cost import quantity
+from step5_orchestration.deploy.gke.manifests import containers, pod_of
 from step5_orchestration.deploy.smoke_test import CAT, smoke_test
 from tests.app.step5.kubernetes_play import POD, TOGETHER, Podman, played
 from tests.app.step5.kubernetes_rendered import named

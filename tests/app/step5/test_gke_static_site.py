@@ -2,7 +2,7 @@ import re
 
 import yaml
 
-from step5_orchestration.deploy.gke_manifests import MANIFESTS
+from step5_orchestration.deploy.gke.manifests import MANIFESTS
 from tests.app.serving import ROOT
 
 SITE = MANIFESTS / "static_site"

@@ -12,8 +12,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from step5_orchestration.deploy.spark_commands import IN_CONTAINER
-from step5_orchestration.deploy.spark_parameters import PARAMETERS
+from step5_orchestration.deploy.spark.commands import IN_CONTAINER
+from step5_orchestration.deploy.spark.parameters import PARAMETERS
 from tests.repo.checkout import ROOT
 
 FOLDER = ROOT / "step5_orchestration/spark"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from step5_orchestration.deploy.__main__ import main
-from step5_orchestration.deploy.spark_entry import one_session
-from step5_orchestration.deploy.spark_parameters import PARAMETERS
-from step5_orchestration.deploy.spark_source import read_source
+from step5_orchestration.deploy.spark.entry import one_session
+from step5_orchestration.deploy.spark.parameters import PARAMETERS
+from step5_orchestration.deploy.spark.source import read_source
 from tests.model.recommender_spark import what_spark_lacks
 from tests.repo.checkout import ROOT
 

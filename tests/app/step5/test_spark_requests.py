@@ -10,8 +10,8 @@ import pytest
 from moto import mock_aws
 
 from step5_orchestration.deploy.__main__ import main
-from step5_orchestration.deploy.spark_arguments import programs
-from step5_orchestration.deploy.spark_parameters import PARAMETERS, PLATFORMS, SparkParametersError, read_parameters
+from step5_orchestration.deploy.spark.arguments import programs
+from step5_orchestration.deploy.spark.parameters import PARAMETERS, PLATFORMS, SparkParametersError, read_parameters
 from tests.repo.checkout import ROOT
 
 BUCKET, APPLICATION = "recommender-bucket", "00f0abcdefgh1234"

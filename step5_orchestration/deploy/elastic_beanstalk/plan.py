@@ -1,0 +1,163 @@
+"""What `apply` would change, found out by asking only."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from step5_orchestration.deploy.elastic_beanstalk.account import (
+    Environment,
+    application_exists,
+    find_environment,
+    find_version,
+    is_cname_free,
+    newest_stack,
+    options_of,
+    tags_of,
+)
+from step5_orchestration.deploy.elastic_beanstalk.cost import Estimate
+from step5_orchestration.deploy.elastic_beanstalk.deployment import Deployment, Option
+from step5_orchestration.deploy.elastic_beanstalk.options import OptionChanges
+from step5_orchestration.deploy.elastic_beanstalk.workplace import Clients
+from step5_orchestration.deploy.errors import ConfigurationError, NameTakenError
+
+OWNER, EXPIRES = "owner", "expires"
+
+_LIVES_FOR = timedelta(days=7)
+_SECRET = re.compile(r"KEY|SECRET|PASSWORD|TOKEN")
+_PASSWORD_IN_URL = re.compile(r"(?<=://)(?P<user>[^:@/]*):[^@]*(?=@)")
+
+
+@dataclass(frozen=True)
+class Change:
+    """An option or a tag that would change; None stands for nothing there."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+    def __str__(self) -> str:
+        shown = [_shown(self.name, value) for value in (self.before, self.after)]
+        return f"{self.name}: {shown[0]} -> {shown[1]}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is there, and what differs from what is wanted."""
+
+    deployment: Deployment
+    version_label: str
+    stack: str
+    environment: Environment | None
+    application_is_there: bool
+    version_is_there: bool
+    options: OptionChanges
+    options_before: Mapping[Option, str]
+    tags: Mapping[str, str]  # all that are wanted
+    tags_before: Mapping[str, str]
+    cost: Estimate | None
+
+    @property
+    def updates_environment(self) -> bool:
+        """Whether the environment that is there has to change, but for its tags."""
+        return self.environment is not None and bool(
+            self.environment.version_label != self.version_label or self.options
+        )
+
+    @property
+    def changed_tags(self) -> dict[str, str]:
+        """The tags that an environment which is there lacks, or has otherwise."""
+        return {key: value for key, value in self.tags.items() if self.tags_before.get(key) != value}
+
+    def lines(self) -> Iterator[str]:
+        """Yield it in words."""
+        wanted = self.deployment
+        yield f"application  {wanted.application}: {'there' if self.application_is_there else 'will be created'}"
+        yield f"version      {self.version_label}: {'there' if self.version_is_there else 'will be uploaded'}"
+        if self.environment is None:
+            yield f"environment  {wanted.environment}: will be created at http://{wanted.cname}.*, on {self.stack}"
+        else:
+            yield from self._environment_lines(self.environment)
+        for change in self.changes():
+            yield f"  {change}"
+        if wanted.is_load_balanced and "ANALYTICS_DATABASE" not in wanted.settings:
+            yield "Each instance keeps analytics of its own: set ANALYTICS_DATABASE to have them in one place."
+        if wanted.has_own_redis and wanted.policy != "AllAtOnce":
+            yield f"{wanted.policy} replaces the instance, and with it Redis, its queue and the analytics."
+        yield f"deployed by  {wanted.policy}; Redis {'on the instance' if wanted.has_own_redis else 'elsewhere'}"
+        if self.cost is None:
+            yield "No estimate: there is no price on file for this region or instance type."
+        else:
+            yield from self.cost.lines()
+
+    def changes(self) -> Iterator[Change]:
+        """Yield what would change of the options and tags."""
+        for option, value in sorted(self.options.set.items()):
+            yield Change(" ".join(option), self.options_before.get(option), value)
+        for option in self.options.removed:
+            yield Change(" ".join(option), self.options_before[option], None)
+        for key, value in self.changed_tags.items():
+            yield Change(f"tag {key}", self.tags_before.get(key), value)
+
+    def _environment_lines(self, environment: Environment) -> Iterator[str]:
+        changes = self.updates_environment or self.changed_tags
+        yield (
+            f"environment  {environment.name}: {'will be updated' if changes else 'as it is wanted'} "
+            f"({environment.status}, health {environment.health}, {environment.address})"
+        )
+        if environment.version_label != self.version_label:
+            yield f"  version: {environment.version_label} -> {self.version_label}"
+        if environment.stack != self.stack:
+            yield f"  a newer platform is out, which is not changed here: {environment.stack} -> {self.stack}"
+
+
+def make_plan(deployment: Deployment, version_label: str, clients: Clients, cost: Estimate | None, today: date) -> Plan:
+    """Compare what is wanted with what is there. Raises NameTakenError."""
+    environment = find_environment(clients, deployment.environment, deployment.application)
+    stack = newest_stack(clients, deployment.platform)
+    if environment and environment.status == "Terminating":
+        environment = None  # it will be gone before the new one begins
+    elif environment is None and not is_cname_free(clients, deployment.cname):
+        raise NameTakenError(
+            f"Somebody else in {clients.region} has the address {deployment.cname}.", "Choose another: --cname."
+        )
+    elif environment and environment.stack.split()[-1] != stack.split()[-1]:
+        raise ConfigurationError(
+            f"{environment.name} runs on {environment.stack}, which takes another bundle.",
+            "Choose the other --platform, or another --environment.",
+        )
+    before = options_of(clients, environment) if environment else {}
+    is_there = application_exists(clients, deployment.application)
+    return Plan(
+        deployment=deployment,
+        version_label=version_label,
+        stack=stack,
+        environment=environment,
+        application_is_there=is_there,
+        version_is_there=is_there and find_version(clients, deployment.application, version_label) is not None,
+        options=OptionChanges.between(before, deployment.options),
+        options_before=before,
+        tags=_tags(deployment, tags_before := tags_of(clients, environment.arn) if environment else {}, today),
+        tags_before=tags_before,
+        cost=cost,
+    )
+
+
+def as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return tags as requests want them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _tags(deployment: Deployment, before: Mapping[str, str], today: date) -> dict[str, str]:
+    """Return the owner, and the day after which nobody should be sorry to see it gone."""
+    expires = deployment.expires.isoformat() if deployment.expires else before.get(EXPIRES)
+    return {OWNER: deployment.owner, EXPIRES: expires or (today + _LIVES_FOR).isoformat()}
+
+
+def _shown(name: str, value: str | None) -> str:
+    """Return a value as it may be shown: without what is secret."""
+    if value is None:
+        return "nothing"
+    if _SECRET.search(name):
+        return "(hidden)"
+    return _PASSWORD_IN_URL.sub(r"\g<user>:(hidden)", value)

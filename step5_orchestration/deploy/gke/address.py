@@ -1,0 +1,49 @@
+"""Where people find what was deployed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from step5_orchestration.deploy.errors import UpdateTimeoutError
+from step5_orchestration.deploy.gke.options import Cluster
+from step5_orchestration.deploy.gke.pauses import pauses
+
+GATEWAYS = "gateways.gateway.networking.k8s.io"
+
+_NAME = "classifier"
+_WITHIN_S = 600.0  # a new load balancer takes minutes
+_FRONTEND = "frontend", 8080
+
+
+@contextmanager
+def reached(cluster: Cluster, address: str | None) -> Iterator[str]:
+    """Yield the address given, or that of the load balancer; without one, a way through kubectl. Raises DeployError."""
+    if address:
+        yield address
+    elif gateway := cluster.kubectl.get(GATEWAYS, _NAME):
+        yield _load_balancer(gateway, cluster)
+    else:
+        with cluster.kubectl.forwarded(*_FRONTEND) as found:
+            yield found
+
+
+def address_of(gateway: dict[str, Any]) -> str | None:
+    """Return the address that a Gateway has got, if it has."""
+    addresses = gateway.get("status", {}).get("addresses", ())
+    scheme = "https" if any(one["protocol"] == "HTTPS" for one in gateway["spec"]["listeners"]) else "http"
+    return f"{scheme}://{addresses[0]['value']}" if addresses else None
+
+
+def _load_balancer(gateway: dict[str, Any], cluster: Cluster) -> str:
+    """Wait for the load balancer's address."""
+    waits = pauses(cluster.clock, _WITHIN_S)
+    while not (found := address_of(gateway)):
+        waited_s = next(waits, None)
+        if waited_s is None:
+            raise UpdateTimeoutError(
+                f"The load balancer has got no address within {_WITHIN_S:.0f} s.",
+                f"Look at what Google says: kubectl --namespace {cluster.kubectl.namespace} describe gateway {_NAME}.",
+            )
+        cluster.progress.waiting(f"waiting for the load balancer's address, {waited_s:.0f} s")
+        gateway = cluster.kubectl.get(GATEWAYS, _NAME) or gateway
+    return found

@@ -1,0 +1,113 @@
+"""Applying manifests in an order that can be gone back from: what stands still, then migrations, then the services."""
+
+import secrets
+from dataclasses import replace
+
+from step5_orchestration.deploy.errors import DeployError, NothingToGoBackToError
+from step5_orchestration.deploy.gke.address import reached
+from step5_orchestration.deploy.gke.kubectl_errors import kinds_missing
+from step5_orchestration.deploy.gke.manifests import NAMESPACE, WORKLOADS, Manifest, Rendered, as_text
+from step5_orchestration.deploy.gke.migrations import migrate
+from step5_orchestration.deploy.gke.options import Check, Cluster
+from step5_orchestration.deploy.gke.record import Record, begun, read_record
+from step5_orchestration.deploy.gke.rollout import go_back, wait_until_rolled_out
+
+_SERVICES = (*WORKLOADS, "CronJob", "HorizontalPodAutoscaler", "ScaledObject")
+_REDIS_SECRET = "redis"  # noqa: S105 - the name of it
+
+
+def check_kinds(rendered: Rendered, cluster: Cluster) -> None:
+    """Raise KindMissingError where the cluster does not know what some manifests are."""
+    known = set(cluster.kubectl.run("api-versions").split())
+    missing = {one["apiVersion"]: one["kind"] for one in rendered.manifests if one["apiVersion"] not in known}
+    if missing:
+        raise kinds_missing(missing)
+
+
+def apply(rendered: Rendered, revision: str, cluster: Cluster, check: Check) -> str:
+    """Bring it about and check it; return its address. Raises DeployError, after having gone back where that can be.
+
+    Every step may be done again: who is interrupted calls it once more, or goes back.
+    """
+    check_kinds(rendered, cluster)
+    apply_told(rendered.without(*_SERVICES, "Job"), cluster)
+    _make_redis_secret(rendered, cluster)
+    record = begun(revision, cluster.clock.now(), cluster.kubectl)
+    for job in rendered.of("Job"):
+        migrate(job, cluster)
+    record.write(cluster.kubectl)
+    try:
+        apply_told(rendered.of(*_SERVICES), cluster)
+        address = _checked(rendered.of(*WORKLOADS), cluster, check)
+    except DeployError as error:
+        raise _after_going_back(error, record, cluster, check) from error
+    except KeyboardInterrupt as stop:
+        stop.add_note("What was applied so far stays: the same command goes on with it, `gke rollback` goes back.")
+        raise
+    replace(record, is_done=True).write(cluster.kubectl)
+    return address
+
+
+def roll_back(cluster: Cluster, check: Check) -> Record:
+    """Go back to what the last apply has replaced; return the record of that one. Raises DeployError."""
+    record = read_record(cluster.kubectl)
+    if record is None or not record.before:
+        raise NothingToGoBackToError(
+            "The last deployment has replaced nothing that is known to have worked.", "Apply an earlier revision."
+        )
+    go_back(record.before, cluster, check.timeout_s)
+    _gone_back(record).write(cluster.kubectl)
+    _checked([], cluster, check)
+    return record
+
+
+def apply_told(manifests: list[Manifest], cluster: Cluster) -> None:
+    """Apply these, and say so. Raises DeployError."""
+    cluster.kubectl.apply(as_text(manifests))
+    cluster.progress.say(f"Applied: {', '.join(sorted({manifest['kind'] for manifest in manifests}))}.")
+
+
+def _checked(workloads: list[Manifest], cluster: Cluster, check: Check) -> str:
+    """Wait for rollouts, then have the golden picture answered; return the address."""
+    wait_until_rolled_out(workloads, cluster, check.timeout_s)
+    with reached(cluster, check.address) as address:
+        cluster.progress.waiting(f"asking {address} for the golden picture")
+        check.smoke_test(address)
+        cluster.progress.say(f"{address} answers the golden picture right.")
+        return address
+
+
+def _after_going_back(error: DeployError, record: Record, cluster: Cluster, check: Check) -> DeployError:
+    """Return the error with what became of the deployment."""
+    cluster.progress.say(error.detail)
+    if not record.before:
+        return type(error)(f"{error.detail} Nothing was there before, so it was left to be looked at.", error.remedy)
+    try:
+        changed = go_back(record.before, cluster, check.timeout_s)
+        _gone_back(record).write(cluster.kubectl)
+    except DeployError as another:
+        return type(error)(f"{error.detail} And going back failed: {another.detail}", another.remedy)
+    names = ", ".join(changed) or "nothing"
+    return type(error)(f"{error.detail} It was gone back from: {names} had changed.", error.remedy)
+
+
+def _gone_back(record: Record) -> Record:
+    """Return the record after going back; rollouts are numbered anew by that, so nothing is known before it."""
+    return replace(record, revision=f"before {record.revision}", before={}, is_done=True)
+
+
+def _make_redis_secret(rendered: Rendered, cluster: Cluster) -> None:
+    """Make Redis's password where no Secret Manager has one, and none was made before."""
+    if rendered.of("SecretProviderClass") or cluster.kubectl.get("secret", _REDIS_SECRET):
+        return
+    password = secrets.token_urlsafe(24)
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": _REDIS_SECRET, "namespace": NAMESPACE},
+        "stringData": {
+            "redis_url": f"redis://:{password}@redis:6379/0",
+            "redis_auth": f"requirepass {password}\n",
+        },
+    }
+    apply_told([secret], cluster)
