@@ -13,7 +13,7 @@ from shared.errors import ExpectedError
 
 _PLATFORMS = {
     "eb": "step5_orchestration.deploy.elastic_beanstalk.command_line",
-    "gke": "step5_orchestration.deploy.gke.verbs",
+    "gke": "step5_orchestration.deploy.gke.command_line",
     "spark": "step5_orchestration.deploy.spark.command_line",
 }
 _EPILOG = """\

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from step5_orchestration.deploy.clock import pauses
 from step5_orchestration.deploy.errors import UpdateTimeoutError
-from step5_orchestration.deploy.gke.options import Cluster
-from step5_orchestration.deploy.gke.pauses import pauses
+from step5_orchestration.deploy.gke.workplace import Cluster
 
 GATEWAYS = "gateways.gateway.networking.k8s.io"
 

@@ -8,9 +8,9 @@ from step5_orchestration.deploy.gke.address import reached
 from step5_orchestration.deploy.gke.kubectl_errors import kinds_missing
 from step5_orchestration.deploy.gke.manifests import NAMESPACE, WORKLOADS, Manifest, Rendered, as_text
 from step5_orchestration.deploy.gke.migrations import migrate
-from step5_orchestration.deploy.gke.options import Check, Cluster
 from step5_orchestration.deploy.gke.record import Record, begun, read_record
 from step5_orchestration.deploy.gke.rollout import go_back, wait_until_rolled_out
+from step5_orchestration.deploy.gke.workplace import Check, Cluster
 
 _SERVICES = (*WORKLOADS, "CronJob", "HorizontalPodAutoscaler", "ScaledObject")
 _REDIS_SECRET = "redis"  # noqa: S105 - the name of it

@@ -10,8 +10,8 @@ from step5_orchestration.deploy.gke.canary_figures import Figures, Prometheus
 from step5_orchestration.deploy.gke.canary_judge import Impression, Judge, Limits, Verdict
 from step5_orchestration.deploy.gke.manifests import WORKLOADS, Manifest, Rendered
 from step5_orchestration.deploy.gke.migrations import migrate
-from step5_orchestration.deploy.gke.options import Cluster
 from step5_orchestration.deploy.gke.rollout import wait_until_rolled_out
+from step5_orchestration.deploy.gke.workplace import Cluster
 
 COMPONENT = "canary"
 PARTS = ("frontend", "gateway")  # that a canary has of its own

@@ -1,9 +1,9 @@
 """Removing all of it, and making sure that nothing is left which costs money."""
 
+from step5_orchestration.deploy.clock import pauses
 from step5_orchestration.deploy.errors import NotDestroyedError
 from step5_orchestration.deploy.gke.address import GATEWAYS
-from step5_orchestration.deploy.gke.options import Cluster
-from step5_orchestration.deploy.gke.pauses import pauses
+from step5_orchestration.deploy.gke.workplace import Cluster
 
 _DISKS_WITHIN_S = 180.0
 _WITHIN_S = 900.0  # the load balancer's parts go one after the other

@@ -3,10 +3,10 @@
 from contextlib import suppress
 from typing import Any
 
+from step5_orchestration.deploy.clock import pauses
 from step5_orchestration.deploy.errors import DeployError, UpdateFailedError, UpdateTimeoutError
 from step5_orchestration.deploy.gke.manifests import Manifest, as_text
-from step5_orchestration.deploy.gke.options import Cluster
-from step5_orchestration.deploy.gke.pauses import pauses
+from step5_orchestration.deploy.gke.workplace import Cluster
 
 _WITHIN_S = 300.0
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from step5_orchestration.deploy.gke.apply import check_kinds
 from step5_orchestration.deploy.gke.manifests import Rendered, as_text
-from step5_orchestration.deploy.gke.options import Cluster
+from step5_orchestration.deploy.gke.workplace import Cluster
 
 
 def plan_lines(rendered: Rendered, cluster: Cluster) -> Iterator[str]:

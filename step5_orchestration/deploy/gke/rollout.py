@@ -5,8 +5,8 @@ from contextlib import suppress
 
 from step5_orchestration.deploy.errors import DeployError, UpdateFailedError
 from step5_orchestration.deploy.gke.manifests import Manifest
-from step5_orchestration.deploy.gke.options import Cluster
 from step5_orchestration.deploy.gke.record import rollouts
+from step5_orchestration.deploy.gke.workplace import Cluster
 
 _REASONS_TOLD = 3
 

@@ -17,7 +17,7 @@ import pytest
 
 from step5_orchestration.deploy.gke.kubectl import Kubectl
 from step5_orchestration.deploy.gke.manifests import NAMESPACE
-from step5_orchestration.deploy.gke.options import Cluster as Target
+from step5_orchestration.deploy.gke.workplace import Cluster as Target
 from tests.app.step5.kubernetes_api import Cluster, Key, Object, Server
 
 PARTS = ("frontend", "gateway", "worker", "recommender", "trainer")
