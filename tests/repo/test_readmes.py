@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.serving import free_port, wait_until_answered
+from tests.app.step4.docker_host import docker_host, have_bases
 from tests.repo.checkout import BUILT_STEPS, FILES, ROOT, STEPS, copy, python_in, section
 
 PAGES = [path for path in FILES if path.name == "README.md"]
@@ -21,8 +22,11 @@ RUNNABLE_PAGES = [path for path in PAGES if len(path.parts) == 1 or path.parts[0
 
 # How a reader gets here; the commands below already run in a copy of the repository.
 SKIPPED = re.compile(r"git clone \S+|cd \S+")
-# These would run this very test again, or last too long: only that make knows them is checked.
-ONLY_PLANNED = re.compile(r"make (test|benchmarks|soak|setup|peers)\b")
+# These would run this very test again, last too long, or change a cloud: only that make knows them is checked.
+ONLY_PLANNED = re.compile(
+    r"make (test|benchmarks|soak|setup|peers|step4|images|push|sbom|audit|(?:plan|deploy|destroy)-\w+)\b"
+)
+NEEDS_DOCKER = re.compile(r"^docker\b|\btests\.benchmarks\.naive\.containers\.", re.MULTILINE)
 # These serve until they are stopped. A page's own is started once, on a free port, for all that ask at its address.
 SERVES = re.compile(r"(MODEL=\w+ )?make (step2|run)")
 SERVED_AT = "127.0.0.1:8000"
@@ -130,11 +134,20 @@ def served(command: str, repository: Path) -> Iterator[str]:
     assert f"http://127.0.0.1:{port}" in (repository.parent / f"served-{port}").read_text()
 
 
+@pytest.fixture(scope="module")
+def docker() -> Iterator[None]:
+    with docker_host() as client:
+        have_bases(client)
+        yield
+
+
 @pytest.mark.parametrize("block", [block for page in RUNNABLE_PAGES for block in blocks(page)], ids=str)
 def test_commands_do_what_the_page_says(block: Block, copied_repository: Path, request: pytest.FixtureRequest):
     script = block.script
     if SERVED_AT in script:
         script = script.replace(SERVED_AT, request.getfixturevalue("serve")(block.page))
+    if NEEDS_DOCKER.search(script):
+        request.getfixturevalue("docker")
 
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
