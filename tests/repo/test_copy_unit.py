@@ -29,7 +29,17 @@ from step4_docker.container_images.passwords import make_passwords
 make_passwords()
 program = str(Path(sys.executable).parent / "docker-compose")
 command = [program, "-f", "step4_docker/compose.yaml", "--profile", "*", "config"]
-print(subprocess.run(command, env=os.environ | {"TAG": "0123456789ab"}, check=True, capture_output=True, text=True).stdout)
+sys.exit(subprocess.run(command, env=os.environ | {"TAG": "0123456789ab"}).returncode)
+"""
+
+PLAN_TO_DEPLOY = """
+import json
+from pathlib import Path
+from step5_orchestration.deploy.__main__ import main
+names = ("frontend", "gateway", "worker", "recommender")
+images = {name: f"registry.example/{name}@sha256:{'0' * 64}" for name in names}
+Path("pushed.json").write_text(json.dumps({"revision": "0123456789ab", "images": images}))
+raise SystemExit(main("eb bundle --images pushed.json --output bundle".split()) or main("spark plan --on emr".split()))
 """
 
 # What a step must still do once copied away: the arguments to python, and a pattern for what it prints.
@@ -48,7 +58,7 @@ SMOKE = {
     ),
     # Whether it runs is shown in tests/app/step4; here, that nothing that Compose reads is missing.
     "step4_docker": (["-c", READ_COMPOSE], "classifier/worker:0123456789ab"),
-    "step5_orchestration": (["-m", "step5_orchestration.deploy", "--help"], "eb"),
+    "step5_orchestration": (["-c", PLAN_TO_DEPLOY], r"(?s)bundle/docker-compose\.yml.*run_job_flow"),
 }
 
 

@@ -235,11 +235,13 @@ def test_the_page_binds_each_service_account_to_the_secrets_that_its_pods_are_gi
     assert {*told.replace("\\", " ").split()} == given
 
 
-def test_the_page_quotes_what_the_manifests_cost():
+def test_the_pages_quote_what_the_manifests_cost():
     cost = estimate(Rendered(manifests("gke")), read_prices())
-    page = (MANIFESTS / "README.md").read_text()
+    page, page_of_step = ((folder / "README.md").read_text() for folder in (MANIFESTS, MANIFESTS.parent))
+    hourly = f"${cost.least_monthly / 730:.2f} to ${cost.most_monthly / 730:.2f}"
 
     assert f"**{cost.least_monthly:.0f} to {cost.most_monthly:.0f}**" in page
+    assert f"| {hourly} | ${cost.least_monthly:.0f} to ${cost.most_monthly:.0f} |" in page_of_step
 
 
 @per_deployment
