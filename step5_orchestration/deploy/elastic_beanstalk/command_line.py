@@ -1,4 +1,4 @@
-"""The verbs for Elastic Beanstalk: what they are called, what can be given with them, and what they print."""
+"""The verbs for Elastic Beanstalk: their names, and what can be given with them."""
 
 import argparse
 from collections.abc import Callable

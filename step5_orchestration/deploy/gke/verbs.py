@@ -1,4 +1,4 @@
-"""What each verb does, in order, and what it prints: results on stdout, progress on stderr."""
+"""What each verb for Kubernetes does, in order, and what it prints: results on stdout, progress on stderr."""
 
 import argparse
 import os
