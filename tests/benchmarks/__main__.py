@@ -27,6 +27,7 @@ NAMES = (
     "recommender.lookup",
     "recommender.memory",
     "recommender.events",
+    "containers",
 )
 
 
