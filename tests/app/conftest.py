@@ -1,13 +1,20 @@
-"""What tests of several steps share: a browser, and services in a mood. `service` is a fixture of each step's own."""
+"""What tests of several steps share: a browser, services in a mood, container images of this source.
+
+`service` is a fixture of each step's own.
+"""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
+from docker import DockerClient
 from playwright.sync_api import sync_playwright
 
+from step4_docker.container_images.build import Builder
+from step4_docker.container_images.catalogue import NAMES
 from tests.app.browser import launch, watched
 from tests.app.moody import Moody
+from tests.app.step4.docker_host import REVISION, docker_host, have_bases
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +83,18 @@ def moody() -> Iterator:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture(scope="session")
+def docker_client() -> Iterator[DockerClient]:
+    """The Docker of this machine, with the bases that container images are built on."""
+    with docker_host() as client:
+        have_bases(client)
+        yield client
+
+
+@pytest.fixture(scope="session")
+def container_images(docker_client: DockerClient) -> dict[str, str]:
+    """All of them, with the offline model in the worker: each name, and what it is called."""
+    builder = Builder(docker_client, REVISION, {"MODEL": "efficientnet_lite0"}, report=print)
+    return {name: builder.build(name) for name in NAMES}

@@ -13,9 +13,13 @@ from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
 
 from step4_docker.container_images.build import connect
+from step4_docker.container_images.catalogue import Revision
 from step4_docker.container_images.errors import DockerUnavailableError
 from tests.app.step4.compose_file import FOLDER, SERVICES
 from tests.conftest import ROOT
+
+REVISION = Revision("0123456789ab", is_dirty=False)
+"""What tests build is named after."""
 
 # Makes base images where no registry can be reached.
 STAND_INS = ROOT.parent / "shared" / "tools" / "make-standin-images"

@@ -12,8 +12,7 @@ from step4_docker.container_images.catalogue import SERVED
 from step4_docker.container_images.errors import AuditError, BuildError
 from step4_docker.container_images.packages import audit, packages_of, sbom
 from tests.app.step4.compose_file import FOLDER
-from tests.app.step4.conftest import REVISION
-from tests.app.step4.docker_host import bases
+from tests.app.step4.docker_host import REVISION, bases
 from tests.conftest import ROOT
 from tests.repo.checkout import python_in
 

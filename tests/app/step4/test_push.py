@@ -18,7 +18,7 @@ from step4_docker.container_images.catalogue import Revision
 from step4_docker.container_images.errors import PushError
 from step4_docker.container_images.push import Pusher, sign_in_to_ecr
 from tests.app.serving import free_port, wait_until_answered
-from tests.app.step4.conftest import REVISION
+from tests.app.step4.docker_host import REVISION
 from tests.conftest import ROOT
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/classifier"

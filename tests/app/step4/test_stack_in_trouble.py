@@ -12,7 +12,7 @@ import requests
 from docker import DockerClient
 
 from tests.app.step3.load import Outcomes, clients, new_picture
-from tests.app.step4.conftest import REVISION
+from tests.app.step4.docker_host import REVISION
 from tests.app.step4.stack import Stack, problem, running
 
 PROMISED = {200, 429, 503, 504}
