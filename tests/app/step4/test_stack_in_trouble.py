@@ -51,7 +51,7 @@ def load(stack: Stack, count: int = 4) -> Iterator[Outcomes]:
 
 
 def wait_until_answered(stack: Stack) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while not stack.classify(new_picture()).ok:
         assert time.monotonic() < deadline, stack.logs()
         time.sleep(0.2)
@@ -70,6 +70,26 @@ def test_a_service_that_is_killed_costs_no_more_than_a_problem_and_comes_back(st
     assert outcomes.statuses[-1] == 200
     if service in {"recommender", "events"}:
         assert {*outcomes.statuses} == {200}, "the classifier has nothing to do with it"
+
+
+def test_a_redis_that_vanishes_without_a_word_and_comes_back_elsewhere_is_found_again(stack: Stack):
+    # As when a machine is lost: nobody closes the connections, and what was at that address answers no more.
+    back = stack.client.networks.get(f"{stack.project}_back")
+    (redis,) = stack.containers("redis")
+    before = redis.attrs["NetworkSettings"]["Networks"][back.name]["IPAddress"]
+    back.disconnect(redis, force=True)
+    somebody = stack.client.containers.run(
+        redis.image, entrypoint=["sleep", "120"], command=[], network=back.name, detach=True, remove=True
+    )
+    try:
+        back.connect(redis, aliases=["redis"])
+        redis.reload()
+
+        wait_until_answered(stack)
+
+        assert redis.attrs["NetworkSettings"]["Networks"][back.name]["IPAddress"] != before
+    finally:
+        somebody.kill()
 
 
 def test_accepted_jobs_outlive_the_worker_and_redis(stack: Stack):
