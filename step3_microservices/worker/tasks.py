@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery
+from redis import ConnectionError as RedisConnectionError
 from redis import RedisError
 
 from step3_microservices.contract import TASK, Work
@@ -72,8 +73,13 @@ def work_of(message: Message) -> Work:
 
 
 def _put_back(messages: list[Message]) -> None:
+    """Raises ConnectionError where that cannot be done either; the visibility timeout brings them back then.
+
+    Celery answers this by connecting anew. It fetches no more than it was given back, so that a worker that kept such
+    messages to itself would wait for ever.
+    """
     for message in messages:
         try:
             message.reject(requeue=True)
-        except (RedisError, OSError):
-            return  # the visibility timeout brings them back
+        except (RedisError, OSError) as error:
+            raise RedisConnectionError("messages that are not done could not be put back") from error

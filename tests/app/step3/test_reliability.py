@@ -191,6 +191,18 @@ def test_redis_gone_for_a_while_means_clear_problems_and_recovery_without_a_rest
     assert [process.pid for process in own_system.worker_processes()] == before
 
 
+def test_redis_killed_in_the_middle_of_work_is_found_again_each_time(own_system):
+    # A worker that is busy waits for nothing, so nobody tells it; what it cannot put back must not be waited for.
+    for _ in range(5):
+        with clients(4, partial(classify_once, own_system.address)):
+            time.sleep(0.5)
+            own_system.redis.process.kill()
+            own_system.redis.process.wait()
+            time.sleep(0.5)
+            own_system.redis.start()
+            wait_until(lambda: is_ready(own_system.address))
+
+
 def test_workers_and_gateways_replaced_one_by_one_under_load_fail_no_request(artifacts, tmp_path):
     settings = {"ARTIFACTS": str(artifacts), **QUICK}
     with ExitStack() as stack:
