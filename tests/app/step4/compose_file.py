@@ -1,6 +1,9 @@
-"""compose.yaml as data, and what it says as Compose itself reads it."""
+"""compose.yaml as data, and the programs that packages bring to read it with."""
 
 import re
+import sys
+from pathlib import Path
+from shutil import which
 from typing import Any
 
 import yaml
@@ -21,3 +24,10 @@ def variables() -> set[str]:
         name for service in SERVICES.values() for name, value in service.get("environment", {}).items() if value is None
     }
     return {*VARIABLE.findall((FOLDER / "compose.yaml").read_text())} | passed_on
+
+
+def program(name: str) -> str:
+    """Return the path of a program that a package of the tests' requirements has brought."""
+    found = which(name, path=str(Path(sys.executable).parent)) or which(name)
+    assert found, f"{name} is missing"
+    return found

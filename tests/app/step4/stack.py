@@ -15,8 +15,7 @@ from docker.models.containers import Container
 
 from step4_docker.container_images.passwords import make_passwords
 from tests.app.serving import free_port
-from tests.app.step4.compose_file import FOLDER
-from tests.app.step4.test_compose_file import program
+from tests.app.step4.compose_file import FOLDER, program
 
 PROJECT = "classifier-under-test"
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
-from shutil import which
 
 import pytest
 
@@ -14,7 +13,7 @@ from step3_microservices.gateway.config import Config as GatewayConfig
 from step3_microservices.recommender.config import Config as RecommenderConfig
 from step3_microservices.recommender.events_consumer import Config as EventsConfig
 from step3_microservices.worker.config import Config as WorkerConfig
-from tests.app.step4.compose_file import FOLDER, OURS, SERVICES, variables
+from tests.app.step4.compose_file import FOLDER, OURS, SERVICES, program, variables
 
 CONFIGS = {"gateway": GatewayConfig, "worker": WorkerConfig, "recommender": RecommenderConfig, "events": EventsConfig}
 DOCKERFILES = sorted(FOLDER.glob("*.Dockerfile"))
@@ -198,10 +197,3 @@ def test_what_nginx_says_by_itself_has_the_form_of_the_gateways_problems():
 
 def seconds(text: str) -> int:
     return int(text.removesuffix("s"))
-
-
-def program(name: str) -> str:
-    """Return the path of a program that a package of the tests' requirements has brought."""
-    found = which(name, path=str(Path(sys.executable).parent)) or which(name)
-    assert found, f"{name} is missing"
-    return found

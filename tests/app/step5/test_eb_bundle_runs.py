@@ -13,8 +13,8 @@ from step5_orchestration.deploy.elastic_beanstalk.bundle import make_bundle, unp
 from step5_orchestration.deploy.elastic_beanstalk.compose import HEALTHD_LOG, SECRETS
 from step5_orchestration.deploy.smoke_test import smoke_test
 from tests.app.serving import free_port
+from tests.app.step4.compose_file import program
 from tests.app.step4.docker_host import REVISION
-from tests.app.step4.test_compose_file import program
 from tests.app.step5.eb_account import NAMES, wanted
 
 DIGEST = "0" * 64
