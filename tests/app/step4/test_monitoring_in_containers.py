@@ -1,12 +1,10 @@
 """Prometheus in the stack: that it reads its files where Compose mounts them, and finds everybody by name."""
 
-import io
 import json
-import tarfile
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import which
 
 import pytest
 from docker import DockerClient
@@ -19,32 +17,19 @@ STAND_IN = "classifier-test/prometheus:debian"
 
 
 @pytest.fixture
-def prometheus(stack: Stack, docker_client: DockerClient) -> Iterator[Stack]:
+def prometheus(stack: Stack, docker_client: DockerClient, tmp_path: Path) -> Iterator[Stack]:
     """The stack with its Prometheus, which is Debian's: its layout is that of the published container image."""
-    program = which("prometheus") or pytest.skip("there is no prometheus (Debian has a package of that name)")
+    program = shutil.which("prometheus") or pytest.skip("there is no prometheus (Debian has a package of that name)")
     base = next(name for name in bases() if name.startswith("python:"))
     lines = [f"FROM {base}", "COPY prometheus /bin/prometheus", 'ENTRYPOINT ["/bin/prometheus"]', "USER 65534"]
     lines.insert(2, "RUN mkdir -p /prometheus && chown 65534:65534 /prometheus")
-    docker_client.images.build(
-        fileobj=context({"Dockerfile": "\n".join(lines).encode(), "prometheus": Path(program).read_bytes()}),
-        custom_context=True,
-        tag=STAND_IN,
-    )
+    (tmp_path / "Dockerfile").write_text("\n".join(lines))
+    shutil.copy(program, tmp_path / "prometheus")
+    docker_client.images.build(path=str(tmp_path), tag=STAND_IN)
     stack.environment["PROMETHEUS_IMAGE"] = STAND_IN
     stack.compose("--profile", "monitoring", "up", "--detach", "prometheus")
     yield stack
     stack.compose("--profile", "monitoring", "rm", "--stop", "--force", "--volumes", "prometheus")
-
-
-def context(files: dict[str, bytes]) -> io.BytesIO:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        for name, contents in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(contents), 0o755
-            archive.addfile(entry, io.BytesIO(contents))
-    target.seek(0)
-    return target
 
 
 def asked(stack: Stack, path: str) -> dict:
