@@ -1,8 +1,6 @@
 """All that a deployment meets: a cluster behind an API, the site that it serves, and a Prometheus that watches it."""
 
 import json
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -67,7 +65,7 @@ class World:
     prometheus: str = ""
     figures: dict[str, tuple[float, float, float]] = field(default_factory=dict)  # by track: requests, errors, p99 in s
     applied: dict[Key, Object] = field(default_factory=dict)  # what is there after a first deployment
-    interrupts: bool = False  # the next one who asks the site
+    when_asked: Callable[[], object] = lambda: None  # done before the site answers
     clock: FakeClock = field(default_factory=FakeClock)
     told: Told = field(default_factory=Told)
 
@@ -80,6 +78,7 @@ class World:
         self.server.cluster = Cluster(objects=deepcopy(objects), load_balancer=self.site_at)
         self.figures = {"stable": (1000, 1, 0.2), "canary": (200, 0, 0.2)}
         self.clock, self.told = FakeClock(), Told()
+        self.when_asked = lambda: None
 
     def pushed(self, digit: str) -> Path:
         """What a push has written."""
@@ -115,9 +114,7 @@ class World:
 
     def site(self, request: BaseHTTPRequestHandler) -> Object:
         """The deployed service; one container image of it sees toasters in cats."""
-        if self.interrupts:
-            self.interrupts = False
-            os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C, of whoever waits for the answer
+        self.when_asked()
         if request.path == "/readyz":
             return {"status": "ready"}
         label = "toaster" if self.running("gateway") == image("gateway", "e") else "tabby"

@@ -1,6 +1,9 @@
 """The whole flow with the real kubectl, against an API server of ours."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +13,7 @@ from step5_orchestration.deploy.errors import NotDestroyedError, UpdateTimeoutEr
 from step5_orchestration.deploy.gke.address import reached
 from step5_orchestration.deploy.gke.destroy import destroy
 from tests.app.step5.kubernetes_world import World, a_world, image
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +40,11 @@ def deployed(world: World) -> World:
 
 
 def run(world: World, verb: str, *options: str, pushed: str = "a") -> int:
-    wanted = ["--images", str(world.pushed(pushed)), "--place", str(world.place)]
-    return main(["gke", verb, *(wanted if verb in {"plan", "apply"} else []), *options])
+    return main(["gke", verb, *(wanted(world, pushed) if verb in {"plan", "apply"} else []), *options])
+
+
+def wanted(world: World, pushed: str) -> list[str]:
+    return ["--images", str(world.pushed(pushed)), "--place", str(world.place)]
 
 
 def test_a_first_deployment_is_planned_priced_applied_and_asked_for_the_golden_picture(
@@ -175,16 +182,18 @@ def test_a_canary_that_is_worse_is_not(
     assert {deployed.running(name) for name in ("gateway", "worker")} == {image("gateway", "a"), image("worker", "a")}
 
 
-def test_an_interrupted_deployment_is_gone_on_with_or_back_from(deployed: World, capfd: pytest.CaptureFixture[str]):
-    deployed.interrupts = True
-
-    code = run(deployed, "apply", pushed="b")
+def test_an_interrupted_deployment_is_gone_on_with_or_back_from(deployed: World):
+    command = [sys.executable, "-m", "step5_orchestration.deploy", "gke", "apply", *wanted(deployed, "b")]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        deployed.when_asked = lambda: process.send_signal(signal.SIGINT)  # Ctrl-C, while it waits for the site
+        _, said = process.communicate(timeout=60)
     half = deployed.running("gateway")
     run(deployed, "apply", pushed="c")
     run(deployed, "rollback")
 
-    assert code == 130
-    assert "the same command goes on with it, `gke rollback` goes back" in capfd.readouterr().err
+    assert process.returncode == 130
+    assert "the same command goes on with it, `gke rollback` goes back" in said
+    assert "Traceback" not in said
     assert half == image("gateway", "b")
     assert deployed.running("gateway") == image("gateway", "a"), "what was half done was never known to work"
 
