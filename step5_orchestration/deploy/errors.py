@@ -51,6 +51,12 @@ class CloudUnreachableError(DeployError):
     code = "cloud_unreachable"
 
 
+class CloudBusyError(DeployError):
+    """The cloud will do it later: it was asked too often, or is not done with what it was asked before."""
+
+    code = "cloud_busy"
+
+
 class ConfigurationError(DeployError):
     """What is asked for cannot work."""
 

@@ -19,30 +19,34 @@ from step5_orchestration.deploy.elastic_beanstalk.verbs import (
     run_status,
 )
 
+_POLICIES = "step5_orchestration/elastic_beanstalk/iam"
+_READING, _ALL = "read_only.json", "deploy.json"
+
 
 def add_verbs(parser: argparse.ArgumentParser) -> None:
     """Add Beanstalk's verbs, each with the function that carries it out as `run`."""
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for name, run, text, groups in (
-        ("plan", run_plan, "show what apply would change, and what it will cost", (_add_wanted, _add_where)),
+    for name, run, policy, text, groups in (
+        ("plan", run_plan, _READING, "show what apply would change, and what it will cost", (_add_wanted, _add_where)),
         (
             "apply",
             run_apply,
+            _ALL,
             "create or update the environment, test it, and go back if it fails",
             (_add_wanted, _add_where),
         ),
-        ("bundle", run_bundle, "write what apply would upload into a folder, to look at", (_add_wanted, _add_output)),
-        ("status", run_status, "show the environment, its health and its last events", (_add_where,)),
-        ("logs", run_logs, "print the last lines that its instances have written", (_add_where,)),
-        ("rollback", run_rollback, "go back to the last version that worked", (_add_where,)),
-        ("destroy", run_destroy, "remove all of it, and make sure that nothing is left", (_add_where, _add_yes)),
+        ("bundle", run_bundle, _READING, "write what apply would upload into a folder", (_add_wanted, _add_output)),
+        ("status", run_status, _READING, "show the environment, its health and its last events", (_add_where,)),
+        ("logs", run_logs, _READING, "print the last lines that its instances have written", (_add_where,)),
+        ("rollback", run_rollback, _ALL, "go back to the last version that worked", (_add_where,)),
+        ("destroy", run_destroy, _ALL, "remove all of it, and make sure that nothing is left", (_add_where, _add_yes)),
     ):
         verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         verb.add_argument("--application", default="classifier", help="name of the application (classifier)")
         verb.add_argument("--environment", default="classifier", help="name of its environment (classifier)")
         for add in groups:
             add(verb)
-        verb.set_defaults(run=partial(_explained, run))
+        verb.set_defaults(run=partial(_explained, run, f"{_POLICIES}/{policy}"))
 
 
 def _add_where(verb: argparse.ArgumentParser) -> None:
@@ -75,6 +79,6 @@ def _add_yes(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def _explained(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
-    with explained():
+def _explained(run: Callable[[argparse.Namespace], int], policy: str, options: argparse.Namespace) -> int:
+    with explained(policy):
         return run(options)

@@ -29,6 +29,8 @@ from step5_orchestration.deploy.spark.parameters import (
 from step5_orchestration.deploy.spark.source import Source, read_source
 from step5_orchestration.deploy.spark.storage import upload
 
+_POLICY = "step5_orchestration/spark/iam/submit.json"
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -87,13 +89,13 @@ def submit(options: argparse.Namespace) -> int:
     refuse_placeholders(parameters)
     planned = submission(parameters, read_source())
     region = planned.request.region if planned.request else None
-    for address, contents in planned.files.items():
-        upload(contents, address, boto3.client("s3", region_name=region) if region else None)
-        _print(f"copied: {address}")
-    if planned.request:
-        with explained():
+    with explained(_POLICY):
+        for address, contents in planned.files.items():
+            upload(contents, address, boto3.client("s3", region_name=region) if region else None)
+            _print(f"copied: {address}")
+        if planned.request:
             watch = planned.request.send(boto3.client(planned.request.service, region_name=region))
-        _print(f"submitted. How far it is: {watch}")
+            _print(f"submitted. How far it is: {watch}")
     for command in planned.commands:
         command.run()
     return 0

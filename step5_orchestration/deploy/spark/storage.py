@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from step5_orchestration.deploy.aws_errors import explained
 from step5_orchestration.deploy.errors import ConfigurationError
 from step5_orchestration.deploy.spark.commands import Command
 
 
 def upload(contents: bytes, address: str, s3: Any) -> None:  # noqa: ANN401 - boto3 has no types
-    """Write a file; `s3` is a client of boto3, or None where it is not needed. Raises DeployError."""
+    """Write a file; `s3` is a client of boto3, or None where it is not needed.
+
+    Raises DeployError, and for S3 what botocore raises.
+    """
     place = urlsplit(address)
     if place.scheme == "s3":
-        with explained():
-            s3.put_object(Bucket=place.netloc, Key=place.path.lstrip("/"), Body=contents)
+        s3.put_object(Bucket=place.netloc, Key=place.path.lstrip("/"), Body=contents)
     elif place.scheme == "gs":
         with tempfile.NamedTemporaryFile() as file:
             file.write(contents)

@@ -70,7 +70,7 @@ class Account:
         return Workplace("classifier", "staging", clients(), self.clock, self.told, self.smoke_test, most)
 
     def apply(self, images: ContainerImages = FIRST, budget: float | None = None, **other: object) -> Environment:
-        with explained():
+        with explained("deploy.json"):
             return bring_about(wanted(**other), images, budget, self.at)
 
     def smoke_test(self, address: str) -> None:

@@ -448,7 +448,7 @@ def test_a_missing_right_is_named(account, operation):
     with pytest.raises(RightsError, match=f"AWS refuses elasticbeanstalk:{operation}") as failure:
         account.apply(FIRST)
 
-    assert "elastic_beanstalk/iam" in failure.value.remedy
+    assert "as deploy.json does" in failure.value.remedy
 
 
 def test_a_right_that_beanstalk_lacks_on_behalf_of_the_caller_is_named(account):
@@ -502,7 +502,7 @@ def test_a_bundle_that_was_not_accepted_can_be_tried_again(account, monkeypatch)
 
 
 def test_each_request_is_checked_before_it_is_sent(account):
-    with pytest.raises(ConfigurationError, match="Parameter validation failed"), explained():
+    with pytest.raises(ConfigurationError, match="Parameter validation failed"), explained("deploy.json"):
         account.at.clients.beanstalk.update_environment(EnvironmentName="abc", VersionLabel="x")
 
 

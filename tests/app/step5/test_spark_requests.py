@@ -7,6 +7,8 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from step5_orchestration.deploy.__main__ import main
@@ -109,6 +111,19 @@ def test_what_a_bucket_refuses_is_told_without_a_stack_trace(parameters: Path, a
 
     assert code == 2
     assert "NoSuchBucket" in capsys.readouterr().err
+
+
+def test_what_iam_refuses_leads_to_the_policy_of_spark(parameters: Path, aws, monkeypatch, capsys):
+    def refuse(_: BaseClient, operation: str, __: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "Access Denied"}}, operation)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
+
+    code = main(["spark", "submit", "--on", "emr", "--parameters", str(parameters)])
+
+    assert code == 2
+    assert "AWS refuses s3:PutObject" in (told := capsys.readouterr().err)
+    assert "step5_orchestration/spark/iam/submit.json" in told
 
 
 def test_a_cluster_of_dataproc_is_made_only_where_there_is_none(parameters: Path, tmp_path, monkeypatch, capfd):
