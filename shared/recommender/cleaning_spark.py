@@ -18,7 +18,7 @@ from shared.recommender.cleaning_engines import OPTIONAL_COLUMNS, PAIRS, REJECTE
 from shared.recommender.cleaning_report import CleaningError
 from shared.recommender.files import Entry, Files
 from shared.recommender.logs import COLUMNS, Day, LogsError
-from shared.recommender.spark import first_line, start_spark
+from shared.recommender.spark import first_line, spark_session
 
 _BROKEN = "broken"
 _SETTINGS = {
@@ -33,21 +33,19 @@ _SETTINGS = {
 
 @contextmanager
 def spark_engine(master: str, **settings: str) -> Iterator["SparkEngine"]:
-    """Start Spark at a master, such as `local[*]`, and stop it in the end.
+    """Clean by Spark at a master, such as `local[*]`.
 
     Raises SparkUnavailableError, and CleaningError for whatever Spark complains about while it is used.
     """
-    session = start_spark(master, "clean logs", _SETTINGS | settings)
-    session.sparkContext.setLogLevel("ERROR")
-    try:
-        yield SparkEngine(session)
-    except (PySparkException, Py4JError) as error:
-        raise CleaningError(
-            f"Spark cannot go on: {first_line(error)}.",
-            "Check the folders, and that Spark has been given the jars of the storage they are in.",
-        ) from error
-    finally:
-        session.stop()
+    with spark_session(master, "clean logs", _SETTINGS | settings) as session:
+        session.sparkContext.setLogLevel("ERROR")
+        try:
+            yield SparkEngine(session)
+        except (PySparkException, Py4JError) as error:
+            raise CleaningError(
+                f"Spark cannot go on: {first_line(error)}.",
+                "Check the folders, and that Spark has been given the jars of the storage they are in.",
+            ) from error
 
 
 class SparkEngine:

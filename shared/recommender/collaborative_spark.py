@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from shared.recommender.collaborative import Factorise, Factors, Progress, Settings
-from shared.recommender.spark import start_spark
+from shared.recommender.spark import spark_session
 
 _PAIRS_OF_A_BLOCK = 1_000_000  # at most; fewer where more cores would wait
 
@@ -24,11 +24,8 @@ def spark_factors(master: str, **spark_settings: str) -> Factorise:
     """
 
     def factorise(weights: csr_matrix, settings: Settings, progress: Progress) -> Factors:
-        spark = start_spark(master, "recommender", spark_settings)
-        try:
+        with spark_session(master, "recommender", spark_settings) as spark:
             factors = _fitted(spark, weights, settings)
-        finally:
-            spark.stop()
         progress(settings.iterations)
         return factors
 

@@ -1,6 +1,7 @@
 """A session on a Spark cluster, for whatever outgrows one machine; Spark is imported only once it is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from shared.errors import ExpectedError
@@ -12,9 +13,11 @@ class SparkUnavailableError(ExpectedError):
     code = "spark_unavailable"
 
 
-def start_spark(master: str, name: str, settings: Mapping[str, str]) -> Any:  # noqa: ANN401 - pyspark may not be there
-    """Return a session at a master, such as spark://host:7077, yarn or local[2]; whoever starts it stops it.
+@contextmanager
+def spark_session(master: str, name: str, settings: Mapping[str, str]) -> Iterator[Any]:
+    """Yield a session at a master, such as spark://host:7077, yarn or local[2], and stop it in the end.
 
+    One that runs already is used, and left running: a job on YARN gets one context, and no second.
     `settings` are Spark's own, with dots in their names. Raises SparkUnavailableError.
     """
     try:
@@ -23,15 +26,21 @@ def start_spark(master: str, name: str, settings: Mapping[str, str]) -> Any:  # 
         raise SparkUnavailableError(
             "pyspark is not installed.", "Install it (make spark), or work on this machine."
         ) from error
+    was_there = SparkSession.getActiveSession() is not None
     builder = SparkSession.builder.master(master).appName(name)
     for key, value in settings.items():
         builder = builder.config(key, value)
     try:
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
     except Exception as error:  # Py4J's, PySpark's or the system's: no Java, no such master, ...
         raise SparkUnavailableError(
             f"Spark does not start at {master}: {first_line(error)}", "Spark needs Java 17 and a master that answers."
         ) from error
+    try:
+        yield session
+    finally:
+        if not was_there:
+            session.stop()
 
 
 def first_line(error: BaseException) -> str:

@@ -11,12 +11,12 @@ folder whose files are copied to there in the end. The programs themselves are n
 This file is copied to the cluster alone, so it imports nothing of its neighbours.
 """
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ NEXT, CLUSTER, IN, OUT = "+", "@cluster", "@in:", "@out:"
 
 def main(arguments: Sequence[str]) -> int:
     """Run the programs; return the exit code of the one that failed, or 0."""
-    with one_session(), tempfile.TemporaryDirectory() as folder:
+    with _session_of_the_job(), tempfile.TemporaryDirectory() as folder:
         for number, program in enumerate(_programs(arguments)):
             if code := _run(program, Path(folder, str(number))):
                 return code
@@ -48,7 +48,7 @@ def _run(program: Sequence[str], folder: Path) -> int:
     for number, argument in enumerate(arguments):
         place = folder / str(number)
         if argument == CLUSTER:
-            arguments[number] = _master()
+            arguments[number] = _setting("spark.master")
         elif argument.startswith(IN):
             arguments[number] = _fetched(argument.removeprefix(IN), place)
         elif argument.startswith(OUT):
@@ -64,24 +64,20 @@ def _run(program: Sequence[str], folder: Path) -> int:
 
 
 @contextmanager
-def one_session() -> Iterator[None]:
-    """Let every program have the same session of Spark, which ends with the job.
+def _session_of_the_job() -> Iterator[None]:
+    """Start Spark, where it was `spark-submit` that started this: all programs use this session, and leave it.
 
-    Each starts and stops its own. But a job in YARN's cluster mode gets one context and no second one: its
-    ApplicationMaster waits for the first, once.
+    A job in YARN's cluster mode gets one context and no second one, and none that comes later than 100 s.
     """
-    if find_spec("pyspark") is None:
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
         yield
         return
-    session: Any = import_module("pyspark.sql").SparkSession
-    stop = session.stop
-    session.stop = lambda _: None
+    spark = import_module("shared.recommender.spark")
     try:
-        yield
-    finally:
-        session.stop = stop
-        if active := session.getActiveSession():
-            active.stop()
+        with spark.spark_session(_setting("spark.master"), _setting("spark.app.name"), {}):
+            yield
+    except spark.SparkUnavailableError as error:
+        sys.exit(f"{error.detail} {error.remedy}")
 
 
 def _java() -> Any:  # noqa: ANN401 - whatever py4j makes of Java
@@ -90,8 +86,9 @@ def _java() -> Any:  # noqa: ANN401 - whatever py4j makes of Java
     return context._jvm
 
 
-def _master() -> str:
-    return str(_java().org.apache.spark.SparkConf().get("spark.master"))
+def _setting(name: str) -> str:
+    """Return what the job was submitted with."""
+    return str(_java().org.apache.spark.SparkConf().get(name))
 
 
 def _is_elsewhere(address: str) -> bool:

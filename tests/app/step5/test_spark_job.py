@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.recommender.spark import spark_session
 from step5_orchestration.deploy.__main__ import main
-from step5_orchestration.deploy.spark.entry import one_session
 from step5_orchestration.deploy.spark.parameters import PARAMETERS
 from step5_orchestration.deploy.spark.source import read_source
 from tests.model.recommender_spark import what_spark_lacks
@@ -81,15 +81,18 @@ def test_spark_cleans_and_the_driver_trains_between_addresses(logs: Path, tmp_pa
     assert not (bucket / "artifacts").exists()
 
 
-def test_programs_that_stop_spark_leave_it_to_the_next_one_and_the_job_stops_it():
-    session = pytest.importorskip("pyspark.sql", reason="pyspark is not installed: make spark").SparkSession
-    real = session.stop
+def test_programs_use_the_session_of_their_job_and_leave_it_to_the_next_one():
+    if lack := what_spark_lacks():
+        pytest.skip(lack)
 
-    with one_session():
-        inside = session.stop
+    with spark_session("local[1]", "job", {"spark.ui.enabled": "false"}) as of_the_job:
+        with spark_session("local[1]", "program", {"spark.sql.shuffle.partitions": "2"}) as of_a_program:
+            pass
+        setting = of_the_job.conf.get("spark.sql.shuffle.partitions")
 
-    assert inside is not real, "YARN gives a job one context, and no second"
-    assert session.stop is real
+    assert of_a_program is of_the_job
+    assert setting == "2"
+    assert of_the_job.getActiveSession() is None, "whoever has started it stops it"
 
 
 def test_a_program_that_fails_ends_the_job_with_its_code_and_the_next_is_not_begun(tmp_path, monkeypatch, capfd):
