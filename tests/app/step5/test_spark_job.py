@@ -59,14 +59,14 @@ def test_the_job_as_a_file_and_an_archive_cleans_trains_and_publishes(logs: Path
     assert (bucket / "report" / "model_card.md").is_file()
 
 
-def test_spark_cleans_and_the_driver_trains_between_addresses(logs: Path, tmp_path, monkeypatch, capfd):
+def test_spark_cleans_and_factorises_in_one_session_between_addresses(logs: Path, tmp_path, monkeypatch, capfd):
     if lack := what_spark_lacks():
         pytest.skip(lack)
     monkeypatch.chdir(ROOT)
     bucket = tmp_path / "bucket"
     bucket.mkdir()
     (bucket / "logs").symlink_to(logs)
-    file = parameters(tmp_path, f"file://{bucket}", engine="spark", days=f"{LAST_DAYS[0]}:{LAST_DAYS[1]}")
+    file = parameters(tmp_path, f"file://{bucket}", engine="spark", factorise="cluster", days=f"{LAST_DAYS[0]}:{LAST_DAYS[1]}")
     quick = f'[training]\ncut = "{LAST_DAYS[1]}"\niterations = 1\nfactors = 4\n'
     file.write_text(re.sub(r"\[training\].*\n", quick, file.read_text()) + QUICK_JAVA)
 
