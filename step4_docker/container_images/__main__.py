@@ -37,8 +37,9 @@ def _build(options: argparse.Namespace) -> int:
     builder = Builder(connect(), read_revision(), arguments, options.network, _tell)
     for name in options.names or NAMES:
         builder.build(name)
-    BUILT.parent.mkdir(exist_ok=True)
-    BUILT.write_text(builder.revision.tag, encoding="utf-8")
+    if not options.names:  # of some alone, step 4 could not run
+        BUILT.parent.mkdir(exist_ok=True)
+        BUILT.write_text(builder.revision.tag, encoding="utf-8")
     return 0
 
 
@@ -83,7 +84,7 @@ def _passwords(_options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m step4_docker.container_images", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="verb")
-    verb = verbs.add_parser("build", help="build all, or those that are named")
+    verb = verbs.add_parser("build", help="build all, which step 4 runs from then on, or some to look at")
     verb.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     verb.add_argument("--model", default="auto", help="which one the worker carries (default: auto)")
     verb.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="such as PYTHON_IMAGE=...")

@@ -18,7 +18,7 @@ PREFIX = "classifier/"
 """What a name begins with on this machine; a registry's address takes its place when it is pushed."""
 
 BUILT = Path(".data/container-tag")
-"""Holds the tag of what was built last, which is what runs: the source may have changed since."""
+"""Holds the tag that all of them were last built under, which is what runs: the source may have changed since."""
 
 _PACKED = ("shared", "step3_microservices", "step4_docker", ".dockerignore")
 _REVISION_DIGITS = 12

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from docker import DockerClient
 
+from step4_docker.container_images.__main__ import main
 from step4_docker.container_images.build import Builder
-from step4_docker.container_images.catalogue import SERVED
+from step4_docker.container_images.catalogue import BUILT, SERVED, built_tag, local_name, read_revision
 from step4_docker.container_images.errors import AuditError, BuildError
 from step4_docker.container_images.packages import audit, packages_of, sbom
 from tests.app.step4.compose_file import FOLDER
@@ -122,6 +124,23 @@ def test_what_a_container_image_holds_is_written_down(docker_client: DockerClien
 def test_a_package_that_nobody_can_be_asked_about_is_no_good_news():
     with pytest.raises(AuditError, match=r"1 of 1 packages could not be looked up|cannot be reached"):
         audit(["surely-no-such-package-of-anybody==1.0"])
+
+
+def test_step_4_runs_on_with_what_it_has_when_one_is_built_alone(
+    docker_client: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    BUILT.parent.mkdir()
+    BUILT.write_text("all-of-them")
+    called = local_name("frontend", read_revision().tag)
+    was_there = docker_client.images.list(called)
+
+    code = main(["build", "frontend"])
+
+    if not was_there:
+        docker_client.images.remove(called)
+    assert code == 0
+    assert built_tag() == "all-of-them"
 
 
 def test_a_build_that_fails_says_where(docker_client: DockerClient):

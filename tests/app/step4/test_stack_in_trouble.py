@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -151,15 +152,24 @@ def test_clients_under_the_limits_of_memory_leave_everybody_alive(stack: Stack):
 
 
 def test_redis_at_the_end_of_its_memory_is_a_problem_and_no_crash(stack: Stack):
-    stack.redis("config", "set", "maxmemory", "1mb")
+    stack.redis("config", "set", "maxmemory", "1")
     try:
-        refused = stack.classify(new_picture())
+        # While Redis still makes room by what would expire it takes what it is told, and drops it a moment later.
+        told = list(until_refused(stack))
     finally:
         stack.redis("config", "set", "maxmemory", "160mb")
 
-    assert refused.status_code == 503
-    assert problem(refused)["code"] == "not_ready"
+    assert {response.status_code for response in told} <= PROMISED
+    assert problem(told[-1])["code"] == "not_ready"
     wait_until_answered(stack)
+
+
+def until_refused(stack: Stack, tries: int = 10) -> Iterator[requests.Response]:
+    for _ in range(tries):
+        response = stack.classify(new_picture())
+        yield response
+        if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            return
 
 
 def test_a_disk_that_is_full_is_a_problem_and_no_crash(
