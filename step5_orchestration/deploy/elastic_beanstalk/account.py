@@ -101,12 +101,17 @@ def find_version(clients: Clients, application: str, label: str) -> Version | No
 
 
 def options_of(clients: Clients, environment: Environment) -> dict[Option, str]:
-    """Return the options of an environment that have a value."""
-    (settings,) = clients.beanstalk.describe_configuration_settings(
+    """Return the options of an environment that have a value.
+
+    Beside those that hold Beanstalk tells those that it is about to deploy, or could not.
+    """
+    told = clients.beanstalk.describe_configuration_settings(
         ApplicationName=environment.application, EnvironmentName=environment.name
     )["ConfigurationSettings"]
     return {
         (option["Namespace"], option["OptionName"]): option["Value"]
+        for settings in told
+        if settings.get("DeploymentStatus", "deployed") == "deployed"
         for option in settings["OptionSettings"]
         if option.get("Value")
     }

@@ -6,7 +6,7 @@ Every step looks first whether it is done already: what was interrupted is taken
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from step5_orchestration.deploy.elastic_beanstalk.account import Environment, find_environment
+from step5_orchestration.deploy.elastic_beanstalk.account import Environment, find_environment, options_of
 from step5_orchestration.deploy.elastic_beanstalk.bundle import Bundle
 from step5_orchestration.deploy.elastic_beanstalk.options import OptionChanges
 from step5_orchestration.deploy.elastic_beanstalk.plan import Plan, as_tags
@@ -122,7 +122,8 @@ def _go_back(plan: Plan, failure: DeployError, at: Workplace) -> None:
         return
     at.progress.say(f"Going back to {label}.")
     settle(at)
-    _update(label, plan.options.undone(plan.options_before), at)
+    now = options_of(at.clients, plan.environment)
+    _update(label, plan.options.undone(plan.options_before, now), at)
     at.progress.say(f"{at.environment} runs {label} again.")
 
 

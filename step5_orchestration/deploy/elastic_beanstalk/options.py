@@ -25,12 +25,12 @@ class OptionChanges:
             tuple(option for option in before if option[0] == ENVIRONMENT_SETTINGS and option not in wanted),
         )
 
-    def undone(self, before: Mapping[Option, str]) -> Self:
-        """Return what leads back to what was before."""
+    def undone(self, before: Mapping[Option, str], now: Mapping[Option, str]) -> Self:
+        """Return what leads from what is there now to what was before, where Beanstalk has not undone it itself."""
         changed = (*self.set, *self.removed)
         return type(self)(
-            {option: before[option] for option in changed if option in before},
-            tuple(option for option in changed if option not in before),
+            {option: before[option] for option in changed if option in before and now.get(option) != before[option]},
+            tuple(option for option in changed if option in now and option not in before),
         )
 
     def __bool__(self) -> bool:

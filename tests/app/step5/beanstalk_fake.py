@@ -26,6 +26,7 @@ BUCKET = f"elasticbeanstalk-{REGION}-{ACCOUNT}"
 CREDENTIALS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 PAGE = 3  # events and versions in one answer: few, so that whoever does not ask for the next page misses some
 
+Options: TypeAlias = dict[tuple[str, str], str]
 Answer: TypeAlias = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
@@ -75,9 +76,10 @@ class FakeEnvironment:
     cname: str
     stack: str
     label: str
-    options: dict[tuple[str, str], str]
+    options: Options
     tags: dict[str, str]
     created: datetime
+    draft: tuple[str, Options] | None = None  # options that are not deployed yet, or could not be
     status: str = "Launching"
     health: str = "Grey"
     health_status: str = "Pending"
@@ -222,9 +224,10 @@ class FakeBeanstalk:
     def update_environment(self, asked: dict[str, Any]) -> dict[str, Any]:
         environment = self.ready(asked["EnvironmentName"])
         self.check_version(environment.application, asked["VersionLabel"])
-        for removed in asked.get("OptionsToRemove", []):
-            environment.options.pop((removed["Namespace"], removed["OptionName"]), None)
-        environment.options |= options(asked)
+        removed = {(one["Namespace"], one["OptionName"]) for one in asked.get("OptionsToRemove", [])}
+        if removed or options(asked):
+            kept = {option: value for option, value in environment.options.items() if option not in removed}
+            environment.draft = "pending", kept | options(asked)
         environment.becomes("Updating", environment.health, "Info")
         self.tell(environment, "INFO", "Environment update is starting.")
         self.change(environment, asked["VersionLabel"], seconds=30)
@@ -253,6 +256,11 @@ class FakeBeanstalk:
 
     def end(self, environment: FakeEnvironment, label: str, outcome: str) -> None:
         environment.label = label
+        status, draft = environment.draft or ("none", {})
+        if status == "pending" and outcome in {"fails", "reverts"}:
+            environment.draft = "failed", draft
+        elif status == "pending":
+            environment.options, environment.draft = draft, None
         health = {"succeeds": ("Yellow", "Info"), "reverts": ("Green", "Ok")}.get(outcome, ("Red", "Severe"))
         environment.becomes("Ready", *health)
         self.tell(environment, "INFO", "Environment update completed.")
@@ -322,7 +330,7 @@ class FakeBeanstalk:
         }
 
 
-def options(asked: dict[str, Any]) -> dict[tuple[str, str], str]:
+def options(asked: dict[str, Any]) -> Options:
     return {(one["Namespace"], one["OptionName"]): one["Value"] for one in asked.get("OptionSettings", [])}
 
 
@@ -366,10 +374,21 @@ def operations(fake: FakeBeanstalk) -> dict[str, Answer]:
         return {"Environments": found}
 
     def settings(asked: dict[str, Any]) -> dict[str, Any]:
-        found = fake.named(asked["EnvironmentName"]).options
-        given = [{"Namespace": space, "OptionName": name, "Value": value} for (space, name), value in found.items()]
-        default = {"Namespace": "aws:autoscaling:asg", "OptionName": "Cooldown", "Value": "360"}
-        return {"ConfigurationSettings": [{"OptionSettings": [*given, default]}]}
+        environment = fake.named(asked["EnvironmentName"])
+        default = {("aws:autoscaling:asg", "Cooldown"): "360"}
+        kinds = [("deployed", environment.options | default), *([environment.draft] if environment.draft else [])]
+        return {
+            "ConfigurationSettings": [
+                {
+                    "DeploymentStatus": status,
+                    "OptionSettings": [
+                        {"Namespace": space, "OptionName": name, "Value": value}
+                        for (space, name), value in found.items()
+                    ],
+                }
+                for status, found in kinds
+            ]
+        }
 
     def storage(_: dict[str, Any]) -> dict[str, Any]:
         if BUCKET not in [bucket["Name"] for bucket in s3().list_buckets()["Buckets"]]:

@@ -153,6 +153,20 @@ def test_going_back_restores_the_options_of_before(account):
     assert account.environment.options == before
 
 
+@pytest.mark.parametrize("outcome", ["fails", "reverts", "hangs"])
+def test_options_that_beanstalk_could_not_deploy_are_not_taken_for_those_that_hold(account, outcome):
+    account.apply(FIRST)
+    before = dict(account.environment.options)
+    account.beanstalk.outcomes = [outcome]
+    with pytest.raises(UpdateFailedError):
+        account.apply(FIRST, instance_type="t3.large")
+    assert account.environment.options == before
+
+    account.apply(FIRST, instance_type="t3.large")
+
+    assert account.environment.options["aws:ec2:instances", "InstanceTypes"] == "t3.large"
+
+
 def test_the_last_good_version_is_known_even_after_two_bad_ones(account):
     account.apply(FIRST)
     account.broken = {SECOND.revision, THIRD.revision}

@@ -75,6 +75,18 @@ def test_plan_of_what_runs_already_has_nothing_to_change(account, images, run):
     assert "->" not in out
 
 
+def test_plan_can_be_asked_while_options_are_on_their_way(account, images, run):
+    account.apply(FIRST)
+    account.clock.interrupted_after = 20
+    with pytest.raises(KeyboardInterrupt):
+        account.apply(FIRST, instance_type="t3.large")
+
+    _, out, _ = run("plan", *NAMED, "--images", images, "--owner", "ann")
+
+    assert "(Updating, health Green" in out
+    assert "InstanceTypes" not in out, "what holds is what is wanted"
+
+
 def test_plan_of_an_update_shows_before_and_after(account, images, run):
     account.apply(SECOND, settings={"THREADS": "8"})
 
