@@ -59,9 +59,13 @@ class Plan:
 
     @property
     def updates_environment(self) -> bool:
-        """Whether the environment that is there has to change, but for its tags."""
-        return self.environment is not None and bool(
-            self.environment.version_label != self.version_label or self.options
+        """Whether the environment that is there has to change, but for its tags.
+
+        One that is ill gets its version anew: whatever has ailed it may have been mended meanwhile, such as a right.
+        """
+        there = self.environment
+        return there is not None and bool(
+            there.version_label != self.version_label or self.options or there.health == "Red"
         )
 
     @property
@@ -107,6 +111,8 @@ class Plan:
         )
         if environment.version_label != self.version_label:
             yield f"  version: {environment.version_label} -> {self.version_label}"
+        elif environment.health == "Red":
+            yield "  it is ill, so its version will be deployed anew"
         if environment.stack != self.stack:
             yield f"  a newer platform is out, which is not changed here: {environment.stack} -> {self.stack}"
 

@@ -96,9 +96,9 @@ class FakeEnvironment:
 class FakeBeanstalk:
     """One account in one region.
 
-    `outcomes` says how the next changes of environments end: "succeeds" where it says nothing, or "fails" (in place:
-    the new version is there, and ill), "reverts" (Immutable: Beanstalk goes back), "hangs", "sickens" (neither an error
-    nor health).
+    `outcomes` says how the next changes of environments end: "succeeds" where it says nothing, or "fails" (in place: it
+    is still called by the old version, and ill), "reverts" (Immutable: the old version is untouched), "hangs",
+    "sickens" (the new version, neither an error nor health).
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -243,7 +243,7 @@ class FakeBeanstalk:
     def change(self, environment: FakeEnvironment, label: str, seconds: float) -> None:
         """Have the change end, by and by, as the next outcome says."""
         outcome = self.outcomes.pop(0) if self.outcomes else "succeeds"
-        ends_with = environment.label if outcome == "reverts" else label
+        ends_with = environment.label if outcome in {"fails", "reverts"} else label
         self.later(environment, 10, lambda: self.tell(environment, "INFO", f"Deploying {label} to instance(s)."))
         if outcome == "hangs":
             return
@@ -261,7 +261,7 @@ class FakeBeanstalk:
             environment.draft = "failed", draft
         elif status == "pending":
             environment.options, environment.draft = draft, None
-        health = {"succeeds": ("Yellow", "Info"), "reverts": ("Green", "Ok")}.get(outcome, ("Red", "Severe"))
+        health = {"succeeds": ("Yellow", "Warning"), "reverts": ("Green", "Ok")}.get(outcome, ("Red", "Severe"))
         environment.becomes("Ready", *health)
         self.tell(environment, "INFO", "Environment update completed.")
 

@@ -67,7 +67,7 @@ def test_events_are_told_as_they_come_each_once(account):
 def test_ready_is_not_enough_health_is_waited_for(account):
     account.apply(FIRST)
 
-    assert any("Ready, health Info" in wait for wait in account.told.waits)
+    assert any("Ready, health Warning" in wait for wait in account.told.waits)
     assert account.environment.health == "Green"
 
 
@@ -196,6 +196,18 @@ def test_a_first_version_that_fails_can_be_followed_by_a_good_one(account):
     account.apply(SECOND)
 
     assert account.running == SECOND.revision
+
+
+def test_what_has_failed_is_deployed_anew_once_its_cause_is_mended(account):
+    account.beanstalk.outcomes = ["fails"]
+    with pytest.raises(UpdateFailedError):
+        account.apply(FIRST)
+
+    account.apply(FIRST)
+
+    assert account.running == FIRST.revision
+    assert account.environment.health == "Green"
+    assert "  it is ill, so its version will be deployed anew" in account.told.lines
 
 
 def test_an_update_that_hangs_is_aborted_and_undone(account):
