@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from step5_orchestration.deploy.elastic_beanstalk.account import Environment, find_environment
 from step5_orchestration.deploy.elastic_beanstalk.workplace import Workplace
-from step5_orchestration.deploy.errors import UpdateFailedError, UpdateTimeoutError
+from step5_orchestration.deploy.errors import NotDestroyedError, UpdateFailedError, UpdateTimeoutError
 
 _PAUSE_S = 10
 _ERRORS = {"ERROR", "FATAL"}
@@ -53,8 +53,13 @@ class Watch:
         self._until(lambda found: found.is_settled)
 
     def until_gone(self) -> None:
-        """Wait until there is no such environment any more. Raises UpdateTimeoutError."""
-        self._until(lambda _: False)
+        """Wait until there is no such environment any more. Raises NotDestroyedError, UpdateTimeoutError."""
+        left = self._until(lambda found: found.is_settled)
+        if left is not None:
+            raise NotDestroyedError(
+                f"{left.name} could not be removed.{self._complaints}",
+                "Remove what it names, such as a rule for its security group in another group; then destroy again.",
+            )
 
     def _until(self, is_over: Callable[[Environment], bool]) -> Environment | None:
         clock = self._at.clock
@@ -78,8 +83,11 @@ class Watch:
 
     def _what_failed(self, environment: Environment, version_label: str) -> str:
         runs = "" if environment.version_label == version_label else f" It runs {environment.version_label}."
-        told = f" Beanstalk says: {' '.join(self._failures)}" if self._failures else ""
-        return f"{version_label} did not come up in {environment.name}.{runs}{told}"
+        return f"{version_label} did not come up in {environment.name}.{runs}{self._complaints}"
+
+    @property
+    def _complaints(self) -> str:
+        return f" Beanstalk says: {' '.join(self._failures)}" if self._failures else ""
 
     def _give_up(self, environment: Environment) -> NoReturn:
         aborted = ""

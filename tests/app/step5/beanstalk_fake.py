@@ -284,7 +284,12 @@ class FakeBeanstalk:
         environment.due.clear()
         environment.becomes("Terminating", "Grey", "Suspended")
         self.tell(environment, "INFO", "terminateEnvironment is starting.")
-        self.later(environment, 30, lambda: environment.becomes("Terminated", "Grey", "Suspended"))
+        if self.outcomes and self.outcomes.pop(0) == "fails":
+            failed = "Deleting security group named: sg-0abc failed Reason: resource sg-0abc has a dependent object"
+            self.later(environment, 20, lambda: self.tell(environment, "ERROR", failed))
+            self.later(environment, 30, lambda: environment.becomes("Ready", "Red", "Severe"))
+        else:
+            self.later(environment, 30, lambda: environment.becomes("Terminated", "Grey", "Suspended"))
         return described(environment)
 
     def tags(self, arn: str) -> dict[str, str]:

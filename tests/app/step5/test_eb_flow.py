@@ -321,6 +321,20 @@ def test_what_is_not_gone_after_destroy_is_named(account, monkeypatch):
         destroy(account.at)
 
 
+def test_an_environment_that_cannot_be_removed_is_told_with_what_holds_it(account):
+    account.apply(FIRST)
+    account.beanstalk.outcomes = ["fails"]
+
+    with pytest.raises(NotDestroyedError, match="sg-0abc has a dependent object") as failure:
+        destroy(account.at)
+    assert "security group" in failure.value.remedy
+    assert account.beanstalk.versions != {}, "what runs is not taken from under it"
+
+    destroy(account.at)
+
+    assert account.beanstalk.applications == set()
+
+
 def test_destroy_where_nothing_ever_was_finds_nothing(account):
     destroy(account.at)
 
