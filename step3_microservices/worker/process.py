@@ -21,6 +21,7 @@ from step3_microservices.store import Store
 from step3_microservices.task_messages import TaskMessages
 from step3_microservices.worker.batching import Limits
 from step3_microservices.worker.config import CANNOT_START, Config, read_config
+from step3_microservices.worker.consumer import Consumer
 from step3_microservices.worker.inference import Inference
 from step3_microservices.worker.lifecycle import Lifecycle, load_model
 from step3_microservices.worker.metrics import Metrics
@@ -70,6 +71,7 @@ def work(config: Config, models: ServedModels) -> int:
     warnings.filterwarnings("ignore", module="celery.platforms")  # running as root, which containers of ours do not
     worker = app.Worker(
         pool="solo",
+        consumer_cls=Consumer,
         queues=[INTERACTIVE, JOBS],
         hostname=lifecycle.name,
         quiet=True,

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -188,7 +189,14 @@ def test_redis_gone_for_a_while_means_clear_problems_and_recovery_without_a_rest
     assert told.slowest(503) < 2
     assert statuses == [503, 200, 200]
     assert requests.post(f"{address}/v1/classify", data=CAT, timeout=30).ok
+    assert max(pauses_s(own_system)) == 2, "or Redis is back, and its worker sleeps on"
     assert [process.pid for process in own_system.worker_processes()] == before
+
+
+def pauses_s(system: System) -> list[float]:
+    """How long its worker waited before it asked for Redis again, each time, in seconds."""
+    log = system.worker_log.read_text() + system.worker_log.with_suffix(".err").read_text()
+    return [float(found) for found in re.findall(r"Trying again in ([\d.]+) seconds", log)]
 
 
 def test_redis_killed_in_the_middle_of_work_is_found_again_each_time(own_system):
