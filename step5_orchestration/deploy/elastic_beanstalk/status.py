@@ -1,7 +1,8 @@
 """What an environment does now, and what it has written."""
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime
+from typing import TypeAlias
 
 from step5_orchestration.deploy.elastic_beanstalk.account import Environment, find_environment, tags_of
 from step5_orchestration.deploy.elastic_beanstalk.plan import EXPIRES, OWNER
@@ -11,6 +12,9 @@ from step5_orchestration.deploy.errors import DeployError, UpdateTimeoutError
 _PAUSE_S = 5
 _LONGEST_S = 120
 _EVENTS = 10
+
+Logs: TypeAlias = dict[tuple[str, datetime], str]
+"""Where the logs lie for some minutes, by instance and time."""
 
 
 def status_lines(at: Workplace) -> Iterator[str]:
@@ -38,24 +42,32 @@ def fetch_logs(at: Workplace, fetch: Callable[[str], str]) -> Iterator[str]:
     environment = find_environment(at.clients, at.environment, at.application)
     if environment is None:
         raise DeployError(f"There is no environment {at.environment}.", "See what there is: eb status.")
-    before = {sample for _, sample in _samples(environment, at)}
+    for (instance, _), address in sorted(_collected_logs(environment, at).items()):
+        yield f"==> {instance}"
+        yield fetch(address)
+
+
+def _collected_logs(environment: Environment, at: Workplace) -> Logs:
+    """Have instances send their logs, and wait until no more of them do. Raises UpdateTimeoutError where none does."""
+    before = _logs(environment, at)
+    sent: Logs = {}
     at.clients.beanstalk.request_environment_info(EnvironmentName=environment.name, InfoType="tail")
     for _ in range(0, _LONGEST_S, _PAUSE_S):
         at.progress.waiting(f"{environment.name}: its instances collect their logs")
         at.clock.sleep(_PAUSE_S)
-        new = [(instance, address) for instance, address in _samples(environment, at) if address not in before]
-        if new:
-            for instance, address in sorted(new):
-                yield f"==> {instance}"
-                yield fetch(address)
-            return
-    raise UpdateTimeoutError(f"No instance has sent its logs within {_LONGEST_S} s.", "Look at eb status.")
+        new = {sample: address for sample, address in _logs(environment, at).items() if sample not in before}
+        if sent and len(new) == len(sent):
+            break
+        sent = new
+    if not sent:
+        raise UpdateTimeoutError(f"No instance has sent its logs within {_LONGEST_S} s.", "Look at eb status.")
+    return sent
 
 
-def _samples(environment: Environment, at: Workplace) -> list[tuple[str, str]]:
-    """Return instances, and where what each has sent lies for some minutes."""
-    sent = at.clients.beanstalk.retrieve_environment_info(EnvironmentName=environment.name, InfoType="tail")
-    return [(one["Ec2InstanceId"], one["Message"]) for one in sent["EnvironmentInfo"]]
+def _logs(environment: Environment, at: Workplace) -> Logs:
+    """Return what instances have sent. An address is signed anew for whoever asks, so it does not tell two apart."""
+    told = at.clients.beanstalk.retrieve_environment_info(EnvironmentName=environment.name, InfoType="tail")
+    return {(one["Ec2InstanceId"], one["SampleTimestamp"]): one["Message"] for one in told["EnvironmentInfo"]}
 
 
 def _health_lines(at: Workplace) -> Iterator[str]:

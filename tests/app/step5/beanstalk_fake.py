@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import count
 from typing import Any, TypeAlias
 
 import boto3
@@ -113,6 +114,8 @@ class FakeBeanstalk:
         self.most_environments = 5
         self.most_versions = 1000
         self.logs_address = "http://127.0.0.1:9/logs"
+        self.logs_after = {"i-0abc": 15}  # seconds that each instance takes to send its logs
+        self.signatures = count()
 
     def create_application(self, name: str, **_: object) -> dict[str, Any]:
         if name in self.applications:
@@ -321,16 +324,17 @@ class FakeBeanstalk:
         return paged("Events", events[: asked.get("MaxRecords")], int(asked.get("NextToken", 0)))
 
     def environment_info(self, name: str) -> dict[str, Any]:
-        sent = [when for when in self.named(name).info_at if self.clock.now() >= when + timedelta(seconds=15)]
         return {
             "EnvironmentInfo": [
                 {
                     "InfoType": "tail",
-                    "Ec2InstanceId": "i-0abc",
+                    "Ec2InstanceId": instance,
                     "SampleTimestamp": when,
-                    "Message": f"{self.logs_address}?at={when:%H%M%S}",
+                    "Message": f"{self.logs_address}?signature={next(self.signatures)}",
                 }
-                for when in sent
+                for when in self.named(name).info_at
+                for instance, seconds in self.logs_after.items()
+                if self.clock.now() >= when + timedelta(seconds=seconds)
             ]
         }
 
@@ -442,7 +446,7 @@ def operations(fake: FakeBeanstalk) -> dict[str, Answer]:
             "ResourceArn": asked["ResourceArn"],
             "ResourceTags": [{"Key": key, "Value": value} for key, value in fake.tags(asked["ResourceArn"]).items()],
         },
-        "request_environment_info": lambda asked: fake.named(asked["EnvironmentName"]).info_at.append(fake.clock.now()),
+        "request_environment_info": lambda asked: fake.ready(asked["EnvironmentName"]).info_at.append(fake.clock.now()),
         "retrieve_environment_info": lambda asked: fake.environment_info(asked["EnvironmentName"]),
         "terminate_environment": lambda asked: fake.terminate(asked["EnvironmentName"]),
         "update_environment": fake.update_environment,

@@ -14,6 +14,7 @@ import pytest
 from step5_orchestration.deploy.__main__ import main
 from step5_orchestration.deploy.elastic_beanstalk.status import fetch_logs, status_lines
 from step5_orchestration.deploy.elastic_beanstalk.verbs import fetch
+from step5_orchestration.deploy.errors import UpdateTimeoutError
 from tests.app.step5.beanstalk_fake import ACCOUNT, CREDENTIALS, REGION
 from tests.app.step5.eb_account import FIRST, SECOND, fake_account
 from tests.repo.checkout import ROOT
@@ -326,13 +327,33 @@ def test_help_is_to_be_had_everywhere(arguments, capsys):
     assert "python -m step5_orchestration.deploy" in capsys.readouterr().out
 
 
-def test_logs_are_those_that_were_asked_for_now(account, web_folder):
+def test_logs_are_those_that_were_asked_for_now_of_every_instance(account, web_folder):
     folder, address = web_folder
     (folder / "logs").write_text(LOG_LINE)
     account.apply(FIRST)
     account.beanstalk.logs_address = f"{address}/logs"
+    account.beanstalk.logs_after = {"i-0def": 20, "i-0abc": 15}
     account.environment.info_at.append(account.clock.now() - timedelta(minutes=5))
 
     lines = list(fetch_logs(account.at, fetch))
 
-    assert lines == ["==> i-0abc", LOG_LINE]
+    assert lines == ["==> i-0abc", LOG_LINE, "==> i-0def", LOG_LINE]
+
+
+def test_instances_that_send_no_logs_are_given_up(account):
+    account.apply(FIRST)
+    account.beanstalk.logs_after = {}
+
+    with pytest.raises(UpdateTimeoutError, match="within 120 s"):
+        list(fetch_logs(account.at, fetch))
+
+
+def test_logs_of_what_is_being_changed_have_to_wait(account, run):
+    account.apply(FIRST)
+    account.environment.becomes("Updating", "Green", "Info")
+
+    code, _, err = run("logs", *NAMED)
+
+    assert code == 2
+    assert "Must be Ready" in err
+    assert "the same command again" in err
