@@ -30,8 +30,9 @@ from step5_orchestration.deploy.errors import (
     RightsError,
 )
 
+QUOTA_REMEDY = "Remove what is not needed any more, or ask for a higher quota."
+
 _WHO = "Log in (aws sso login, aws configure) or set AWS_PROFILE, then try: aws sts get-caller-identity."
-_LESS = "Remove what is not needed any more, or ask for a higher quota."
 _SERVER_ERROR = 500
 
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, ProfileNotFound)
@@ -94,7 +95,7 @@ def _explained(error: ClientError, policy: str) -> DeployError:
     if status >= _SERVER_ERROR or _LATER.search(f"{code} {message}"):
         return CloudBusyError(f"AWS is busy ({code}): {message}", "Wait a minute, then give the same command again.")
     if _QUOTA.search(code):
-        return QuotaError(f"AWS allows no more ({code}): {message}", _LESS)
+        return QuotaError(f"AWS allows no more ({code}): {message}", QUOTA_REMEDY)
     if error.operation_name == "CreateEnvironment" and re.search("already exists|not available", message):
         return NameTakenError(f"The name is taken: {message}", "Choose another: --environment or --cname.")
     return DeployError(

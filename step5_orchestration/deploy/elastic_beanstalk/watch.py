@@ -4,9 +4,11 @@ Beanstalk calls an environment Ready also after a deployment that failed. So thr
 version that runs, and the health.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from step5_orchestration.deploy.aws_errors import QUOTA_REMEDY
 from step5_orchestration.deploy.elastic_beanstalk.account import Environment, find_environment
 from step5_orchestration.deploy.elastic_beanstalk.workplace import Workplace
 from step5_orchestration.deploy.errors import NotDestroyedError, UpdateFailedError, UpdateTimeoutError
@@ -14,6 +16,14 @@ from step5_orchestration.deploy.errors import NotDestroyedError, UpdateFailedErr
 _PAUSE_S = 10
 _ERRORS = {"ERROR", "FATAL"}
 _LOOK = "Look at its logs: python -m step5_orchestration.deploy eb logs."
+# What an instance's logs cannot tell, since a service of AWS has met with it on the way to an instance.
+_REMEDIES = (
+    (re.compile(r"limit ?exceeded|vCPU limit|maximum number of|quota", re.IGNORECASE), QUOTA_REMEDY),
+    (
+        re.compile(r"not authorized to perform|access ?denied", re.IGNORECASE),
+        "Have it allowed to whom it names, as the policies in step5_orchestration/elastic_beanstalk/iam do.",
+    ),
+)
 
 
 class Watch:
@@ -43,9 +53,13 @@ class Watch:
 
         environment = self._until(is_over)
         if environment is None:
-            raise UpdateFailedError(f"The environment {self._at.environment} is gone.", "Find out who removed it.")
+            raise UpdateFailedError(
+                f"The environment {self._at.environment} is gone.{self._complaints}",
+                "Find out who removed it, then apply again.",
+            )
         if self._has_failed(environment, version_label):
-            raise UpdateFailedError(self._what_failed(environment, version_label), _LOOK)
+            remedy = next((remedy for pattern, remedy in _REMEDIES if pattern.search(self._complaints)), _LOOK)
+            raise UpdateFailedError(self._what_failed(environment, version_label), remedy)
         return environment
 
     def until_settled(self) -> None:

@@ -108,6 +108,9 @@ class FakeBeanstalk:
         self.versions: dict[tuple[str, str], FakeVersion] = {}
         self.environments: dict[str, FakeEnvironment] = {}
         self.outcomes: list[str] = []
+        self.failure = (
+            "[Instance: i-0abc] Command failed on instance. Return code: 1."  # what is told of one that fails
+        )
         self.taken_cnames: set[str] = set()
         self.cnames_taken_meanwhile: set[str] = set()  # after somebody has asked whether they are free
         self.denied: dict[str, str] = {}  # operation: IAM's action
@@ -251,8 +254,7 @@ class FakeBeanstalk:
         if outcome == "hangs":
             return
         if outcome in {"fails", "reverts"}:
-            failed = "[Instance: i-0abc] Command failed on instance. Return code: 1."
-            self.later(environment, seconds - 10, lambda: self.tell(environment, "ERROR", failed))
+            self.later(environment, seconds - 10, lambda: self.tell(environment, "ERROR", self.failure))
         self.later(environment, seconds, lambda: self.end(environment, ends_with, outcome))
         if outcome == "succeeds":
             self.later(environment, seconds + 10, lambda: environment.becomes("Ready", "Green", "Ok"))

@@ -132,6 +132,24 @@ def test_what_beanstalk_said_of_the_failure_is_told(account):
     assert "eb logs" in failure.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("told", "remedy"),
+    [
+        ("You have requested more vCPU capacity than your current vCPU limit of 0 allows.", "higher quota"),
+        ("The maximum number of addresses has been reached. (Code: AddressLimitExceeded)", "higher quota"),
+        ("User: aws-elasticbeanstalk-ec2-role is not authorized to perform: ecr:BatchGetImage", "Have it allowed"),
+    ],
+)
+def test_what_failed_before_there_was_an_instance_is_not_looked_for_in_its_logs(account, told, remedy):
+    account.beanstalk.outcomes, account.beanstalk.failure = ["fails"], told
+
+    with pytest.raises(UpdateFailedError) as failure:
+        account.apply(FIRST)
+
+    assert told in failure.value.detail
+    assert remedy in failure.value.remedy
+
+
 def test_a_version_that_answers_wrongly_is_replaced_by_the_last_good_one(account):
     account.apply(FIRST)
     account.broken = {SECOND.revision}
