@@ -1,6 +1,7 @@
 """Applying manifests in an order that can be gone back from: what stands still, then migrations, then the services."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 
 from step5_orchestration.deploy.errors import DeployError, NothingToGoBackToError
@@ -9,10 +10,12 @@ from step5_orchestration.deploy.gke.kubectl_errors import kinds_missing
 from step5_orchestration.deploy.gke.manifests import NAMESPACE, WORKLOADS, Manifest, Rendered, as_text
 from step5_orchestration.deploy.gke.migrations import migrate
 from step5_orchestration.deploy.gke.record import Record, begun, read_record
-from step5_orchestration.deploy.gke.rollout import go_back, wait_until_rolled_out
+from step5_orchestration.deploy.gke.rollout import wait_until_rolled_out
 from step5_orchestration.deploy.gke.workplace import Check, Cluster
 
 _SERVICES = (*WORKLOADS, "CronJob", "HorizontalPodAutoscaler", "ScaledObject")
+# Not gone back from: what has ended, and what has data, which an older Redis might not be able to read.
+_STAYS = ("Job", "StatefulSet", "PersistentVolumeClaim")
 _REDIS_SECRET = "redis"  # noqa: S105 - the name of it
 
 
@@ -32,7 +35,7 @@ def apply(rendered: Rendered, revision: str, cluster: Cluster, check: Check) -> 
     check_kinds(rendered, cluster)
     apply_told(rendered.without(*_SERVICES, "Job"), cluster)
     _make_redis_secret(rendered, cluster)
-    record = begun(revision, cluster.clock.now(), cluster.kubectl)
+    record = begun(revision, cluster.clock.now(), rendered.without(*_STAYS), cluster.kubectl)
     for job in rendered.of("Job"):
         migrate(job, cluster)
     record.write(cluster.kubectl)
@@ -41,33 +44,28 @@ def apply(rendered: Rendered, revision: str, cluster: Cluster, check: Check) -> 
         address = _checked(rendered.of(*WORKLOADS), cluster, check)
     except DeployError as error:
         raise _after_going_back(error, record, cluster, check) from error
-    except KeyboardInterrupt as stop:
-        stop.add_note("What was applied so far stays: the same command goes on with it, `gke rollback` goes back.")
-        raise
     replace(record, is_done=True).write(cluster.kubectl)
     return address
 
 
-def roll_back(cluster: Cluster, check: Check) -> Record:
-    """Go back to what the last apply has replaced; return the record of that one. Raises DeployError."""
+def roll_back(cluster: Cluster, check: Check) -> str:
+    """Go back to what the last apply has replaced; return the revision of that. Raises DeployError."""
     record = read_record(cluster.kubectl)
-    if record is None or not record.before:
+    if record is None or record.before is None:
         raise NothingToGoBackToError(
             "The last deployment has replaced nothing that is known to have worked.", "Apply an earlier revision."
         )
-    go_back(record.before, cluster, check.timeout_s)
-    _gone_back(record).write(cluster.kubectl)
-    _checked([], cluster, check)
-    return record
+    _go_back(record.before, cluster, check)
+    return record.before.revision
 
 
-def apply_told(manifests: list[Manifest], cluster: Cluster) -> None:
+def apply_told(manifests: Sequence[Manifest], cluster: Cluster) -> None:
     """Apply these, and say so. Raises DeployError."""
     cluster.kubectl.apply(as_text(manifests))
     cluster.progress.say(f"Applied: {', '.join(sorted({manifest['kind'] for manifest in manifests}))}.")
 
 
-def _checked(workloads: list[Manifest], cluster: Cluster, check: Check) -> str:
+def _checked(workloads: Sequence[Manifest], cluster: Cluster, check: Check) -> str:
     """Wait for rollouts, then have the golden picture answered; return the address."""
     wait_until_rolled_out(workloads, cluster, check.timeout_s)
     with reached(cluster, check.address) as address:
@@ -80,20 +78,25 @@ def _checked(workloads: list[Manifest], cluster: Cluster, check: Check) -> str:
 def _after_going_back(error: DeployError, record: Record, cluster: Cluster, check: Check) -> DeployError:
     """Return the error with what became of the deployment."""
     cluster.progress.say(error.detail)
-    if not record.before:
+    if record.before is None:
         return type(error)(f"{error.detail} Nothing was there before, so it was left to be looked at.", error.remedy)
     try:
-        changed = go_back(record.before, cluster, check.timeout_s)
-        _gone_back(record).write(cluster.kubectl)
+        _go_back(record.before, cluster, check)
     except DeployError as another:
         return type(error)(f"{error.detail} And going back failed: {another.detail}", another.remedy)
-    names = ", ".join(changed) or "nothing"
-    return type(error)(f"{error.detail} It was gone back from: {names} had changed.", error.remedy)
+    return type(error)(f"{error.detail} It was gone back from: {record.before.revision} serves again.", error.remedy)
 
 
-def _gone_back(record: Record) -> Record:
-    """Return the record after going back; rollouts are numbered anew by that, so nothing is known before it."""
-    return replace(record, revision=f"before {record.revision}", before={}, is_done=True)
+def _go_back(to: Record, cluster: Cluster, check: Check) -> None:
+    """Apply what was there before, and check it; it may be done again. Raises DeployError.
+
+    Not by `kubectl rollout undo`: it knows Deployments alone; it numbers anew what it has gone back to, so that with half
+    of it done the rest is not found; and fields that it restores are its own, which no later apply of ours removes.
+    """
+    cluster.progress.say(f"Going back to {to.revision}.")
+    apply_told(to.manifests, cluster)
+    _checked([one for one in to.manifests if one["kind"] in WORKLOADS], cluster, check)
+    to.write(cluster.kubectl)
 
 
 def _make_redis_secret(rendered: Rendered, cluster: Cluster) -> None:

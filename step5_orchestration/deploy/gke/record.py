@@ -1,23 +1,25 @@
-"""What the last apply has replaced, kept in the cluster: so that anybody can go back to it, from anywhere."""
+"""What is deployed, and what that has replaced, kept in the cluster: anybody can go back to it, from anywhere."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from step5_orchestration.deploy.gke.kubectl import Kubectl
-from step5_orchestration.deploy.gke.manifests import NAMESPACE, as_text
+from step5_orchestration.deploy.gke.manifests import NAMESPACE, Manifest, as_text
 
 _NAME = "deployed"
-_REVISION = "deployment.kubernetes.io/revision"
 
 
 @dataclass(frozen=True)
 class Record:
-    """A git revision, when it was deployed, and at which rollout each Deployment was before."""
+    """A deployment: its git revision, when it was begun, what was applied, and the last one before it that worked."""
 
     revision: str
     at: str
-    before: dict[str, int] = field(default_factory=dict)
+    manifests: Sequence[Manifest]
+    before: "Record | None" = None
     is_done: bool = True  # False while it is applied, and after an interruption
 
     def write(self, kubectl: Kubectl) -> None:
@@ -31,28 +33,22 @@ class Record:
         kubectl.apply(as_text([record]))
 
 
-def begun(revision: str, now: datetime, kubectl: Kubectl) -> Record:
+def begun(revision: str, now: datetime, manifests: Sequence[Manifest], kubectl: Kubectl) -> Record:
     """Return the record of a deployment that begins. Raises DeployError.
 
     One that was interrupted has left half of itself behind: what was before it is what is gone back to.
     """
     last = read_record(kubectl)
-    before = rollouts(kubectl) if last is None or last.is_done else last.before
-    return Record(revision, now.isoformat(timespec="seconds"), before, is_done=False)
+    before = replace(last, before=None) if last and last.is_done else last and last.before
+    return Record(revision, now.isoformat(timespec="seconds"), manifests, before, is_done=False)
 
 
 def read_record(kubectl: Kubectl) -> Record | None:
     """Return what the last apply has written, or None where there was none. Raises DeployError."""
     found = kubectl.get("configmap", _NAME)
-    return Record(**json.loads(found["data"]["record"])) if found else None
+    return _record(json.loads(found["data"]["record"])) if found else None
 
 
-def rollouts(kubectl: Kubectl) -> dict[str, int]:
-    """Return at which rollout each Deployment is. Raises DeployError.
-
-    Redis, a StatefulSet, is not among them: an older one may not be able to read what a newer one has written.
-    """
-    return {
-        item["metadata"]["name"]: int(item["metadata"].get("annotations", {}).get(_REVISION, 0))
-        for item in kubectl.items("deployments")
-    }
+def _record(written: dict[str, Any]) -> Record:
+    before = written.pop("before")
+    return Record(**written, before=_record(before) if before else None)

@@ -1,11 +1,10 @@
-"""Rollouts: waiting until what was applied runs, saying why it does not, and going back."""
+"""Rollouts: waiting until what was applied runs, and saying why it does not."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from step5_orchestration.deploy.errors import DeployError, UpdateFailedError
 from step5_orchestration.deploy.gke.manifests import Manifest
-from step5_orchestration.deploy.gke.record import rollouts
 from step5_orchestration.deploy.gke.workplace import Cluster
 
 _REASONS_TOLD = 3
@@ -28,20 +27,6 @@ def wait_until_rolled_out(workloads: Iterable[Manifest], cluster: Cluster, timeo
             f"Look at the Pods: kubectl --namespace {cluster.kubectl.namespace} describe pods.",
         ) from error
     cluster.progress.say(f"Rolled out: {', '.join(names)}.")
-
-
-def go_back(before: dict[str, int], cluster: Cluster, timeout_s: float) -> list[str]:
-    """Bring each Deployment that has changed since back to the rollout it was at; return their names.
-
-    Those that were not there before are left as they are. Raises DeployError.
-    """
-    now = rollouts(cluster.kubectl)
-    changed = [name for name, number in before.items() if number and now.get(name, number) != number]
-    for name in changed:
-        cluster.kubectl.run("rollout", "undo", f"deployment/{name}", f"--to-revision={before[name]}")
-        cluster.progress.say(f"deployment/{name} goes back to its rollout {before[name]}.")
-    wait_until_rolled_out([{"kind": "Deployment", "metadata": {"name": name}} for name in changed], cluster, timeout_s)
-    return changed
 
 
 def _reasons(cluster: Cluster) -> Iterator[str]:

@@ -64,8 +64,8 @@ def run_status(options: argparse.Namespace) -> int:
 def run_rollback(options: argparse.Namespace) -> int:
     """Go back."""
     with _cluster(options) as cluster:
-        record = roll_back(cluster, _check(options))
-    _print([f"What was there before {record.revision} serves again."])
+        revision = roll_back(cluster, _check(options))
+    _print([f"{revision} serves again."])
     return 0
 
 
@@ -122,7 +122,11 @@ def _cost_lines(rendered: Rendered, options: argparse.Namespace) -> Iterator[str
 @contextmanager
 def _cluster(options: argparse.Namespace) -> Iterator[Cluster]:
     with progress_on_stderr() as progress:
-        yield Cluster(Kubectl(NAMESPACE, options.context), progress, SystemClock())
+        try:
+            yield Cluster(Kubectl(NAMESPACE, options.context), progress, SystemClock())
+        except KeyboardInterrupt as stop:
+            stop.add_note("What was done so far stays: the same command goes on with it, `gke rollback` goes back.")
+            raise
 
 
 def _print(lines: Iterable[str]) -> None:

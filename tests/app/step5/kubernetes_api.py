@@ -1,7 +1,7 @@
 """A small API server that the real kubectl speaks to: objects in memory, and controllers that act at once.
 
-It knows what kubectl needs for apply, diff, get, patch, delete, logs, rollout status and rollout undo. What Pods become
-of a Deployment is decided by its container image: one that is named in `broken` never comes up.
+It knows what kubectl needs for apply, diff, get, patch, delete, logs and rollout status. What Pods become of a
+Deployment is decided by its container image: one that is named in `broken` never comes up.
 """
 
 import json
@@ -55,13 +55,13 @@ class Cluster:
             self.version += 1
             new["metadata"]["resourceVersion"] = str(self.version)
             self.objects[key] = new
-            reconcile(self, kind, new, before)
+            reconcile(self, kind, new)
         return self.objects[key]
 
     def merged(self, before: Object | None, wanted: Object, kind: Kind, namespace: str) -> Object:
         """What an object would be; nothing is changed yet."""
         new = deepcopy(wanted)
-        set_defaults(new)
+        set_defaults(new, before)
         metadata = new.setdefault("metadata", {})
         if kind.is_namespaced:
             metadata["namespace"] = namespace
@@ -73,9 +73,6 @@ class Cluster:
         kept = before["metadata"]
         for name in ("uid", "generation", "creationTimestamp", "resourceVersion"):
             metadata[name] = kept[name]
-        metadata["annotations"] = {**kept.get("annotations", {}), **metadata.get("annotations", {})}
-        if not metadata["annotations"]:
-            del metadata["annotations"]
         if new.get("spec") != before.get("spec"):
             metadata["generation"] = kept["generation"] + 1
         if "status" in before:

@@ -1,6 +1,5 @@
 """What controllers of Kubernetes and of Google make of objects, at once instead of in seconds or minutes."""
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,13 +9,11 @@ if TYPE_CHECKING:
 Broken = dict[str, str]
 """Container images that do not come up, each with what its Pods say."""
 
-REVISION = "deployment.kubernetes.io/revision"
 
-
-def set_defaults(new: dict[str, Any]) -> None:
-    """What the API server adds to what it is given."""
+def set_defaults(new: dict[str, Any], before: dict[str, Any] | None) -> None:
+    """What the API server adds to what it is given; what an autoscaler has set belongs to that, and stays."""
     if new["kind"] in {"Deployment", "StatefulSet"}:
-        new["spec"].setdefault("replicas", 1)
+        new["spec"].setdefault("replicas", before["spec"]["replicas"] if before else 1)
     if new["kind"] == "StatefulSet":
         new["spec"].setdefault("updateStrategy", {"type": "RollingUpdate"})
     if new["kind"] == "Job":
@@ -24,7 +21,7 @@ def set_defaults(new: dict[str, Any]) -> None:
         new["spec"].setdefault("selector", {"matchLabels": labels})
 
 
-def reconcile(cluster: "Cluster", kind: "Kind", new: dict[str, Any], before: dict[str, Any] | None) -> None:
+def reconcile(cluster: "Cluster", kind: "Kind", new: dict[str, Any]) -> None:
     act = {
         "Deployment": _deployment,
         "StatefulSet": _stateful_set,
@@ -34,7 +31,7 @@ def reconcile(cluster: "Cluster", kind: "Kind", new: dict[str, Any], before: dic
         "Namespace": _namespace,
     }.get(kind.kind)
     if act:
-        act(cluster, new, before)
+        act(cluster, new)
 
 
 def why_broken(cluster: "Cluster", workload: dict[str, Any]) -> str | None:
@@ -42,72 +39,36 @@ def why_broken(cluster: "Cluster", workload: dict[str, Any]) -> str | None:
     return next((why for image, why in cluster.broken.items() if image in images), None)
 
 
-def _deployment(cluster: "Cluster", new: dict[str, Any], _before: dict[str, Any] | None) -> None:
-    """A template that is new gets a ReplicaSet; one that was there before gets its old one, as the newest."""
-    metadata, name = new["metadata"], new["metadata"]["name"]
-    own = {
-        key: one
-        for key, one in cluster.objects.items()
-        if key[0] == "replicasets" and one["metadata"]["ownerReferences"][0]["uid"] == metadata["uid"]
-    }
-    numbers = {key: int(one["metadata"]["annotations"][REVISION]) for key, one in own.items()}
-    newest = max(numbers.values(), default=0)
-    template = new["spec"]["template"]
-    same = next((key for key in own if _template_of(own[key]) == template), None)
-    if same is None:
-        number = newest + 1
-        same = ("replicasets", metadata["namespace"], f"{name}-{number}")
-        cluster.objects[same] = _replica_set(new, same[2])
-    else:
-        number = newest if numbers[same] == newest else newest + 1
-    cluster.objects[same]["metadata"]["annotations"] = {REVISION: str(number)}
-    metadata["annotations"] = {**metadata.get("annotations", {}), REVISION: str(number)}
-    _tell_status(cluster, new)
-
-
-def _template_of(replica_set: dict[str, Any]) -> dict[str, Any]:
-    template = deepcopy(replica_set["spec"]["template"])
-    del template["metadata"]["labels"]["pod-template-hash"]
-    return dict(template)
-
-
-def _replica_set(deployment: dict[str, Any], name: str) -> dict[str, Any]:
-    metadata, template = deployment["metadata"], deepcopy(deployment["spec"]["template"])
-    template["metadata"]["labels"]["pod-template-hash"] = name
-    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": metadata["name"], "uid": metadata["uid"]}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "metadata": {
-            "name": name,
-            "namespace": metadata["namespace"],
-            "uid": f"uid-{name}",
-            "labels": template["metadata"]["labels"],
-            "ownerReferences": [{**owner, "controller": True}],
-        },
-        "spec": {"replicas": 0, "selector": deployment["spec"]["selector"], "template": template},
-    }
-
-
-def _tell_status(cluster: "Cluster", deployment: dict[str, Any]) -> None:
-    replicas, name = deployment["spec"]["replicas"], deployment["metadata"]["name"]
-    why = why_broken(cluster, deployment)
+def _deployment(cluster: "Cluster", deployment: dict[str, Any]) -> None:
+    replicas = deployment["spec"]["replicas"]
+    reason, _, message = (why_broken(cluster, deployment) or "").partition(": ")
     progressing = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
-    if why:
+    if reason:
         progressing = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
     deployment["status"] = {
         "observedGeneration": deployment["metadata"]["generation"],
         "replicas": replicas,
         "updatedReplicas": replicas,
-        "readyReplicas": 0 if why else replicas,
-        "availableReplicas": 0 if why else replicas,
+        "readyReplicas": 0 if reason else replicas,
+        "availableReplicas": 0 if reason else replicas,
         "conditions": [progressing],
     }
-    pod: dict[str, Any] = {"phase": "Pending" if why else "Running"}
-    if why:
-        reason, _, message = why.partition(": ")
-        pod["containerStatuses"] = [{"name": name, "state": {"waiting": {"reason": reason, "message": message}}}]
-    _put_pod(cluster, deployment, pod)
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": reason, "message": message}
+    _put_replica_set(cluster, deployment, [failure] if reason == "FailedCreate" else [])
+    name, waiting = deployment["metadata"]["name"], {"reason": reason, "message": message}
+    pending = {"phase": "Pending", "containerStatuses": [{"name": name, "state": {"waiting": waiting}}]}
+    if reason != "FailedCreate":
+        _put_pod(cluster, deployment, pending if reason else {"phase": "Running"})
+
+
+def _put_replica_set(cluster: "Cluster", owner: dict[str, Any], conditions: list[dict[str, str]]) -> None:
+    namespace, name = owner["metadata"]["namespace"], f"{owner['metadata']['name']}-set"
+    cluster.objects["replicasets", namespace, name] = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": name, "namespace": namespace},
+        "status": {"conditions": conditions},
+    }
 
 
 def _put_pod(cluster: "Cluster", owner: dict[str, Any], status: dict[str, Any], log: str = "") -> None:
@@ -123,7 +84,7 @@ def _put_pod(cluster: "Cluster", owner: dict[str, Any], status: dict[str, Any], 
     }
 
 
-def _stateful_set(cluster: "Cluster", new: dict[str, Any], _before: dict[str, Any] | None) -> None:
+def _stateful_set(cluster: "Cluster", new: dict[str, Any]) -> None:
     replicas = new["spec"]["replicas"]
     new["status"] = {
         "observedGeneration": new["metadata"]["generation"],
@@ -138,18 +99,18 @@ def _stateful_set(cluster: "Cluster", new: dict[str, Any], _before: dict[str, An
         _disk(cluster, new["metadata"]["namespace"], name)
 
 
-def _job(cluster: "Cluster", new: dict[str, Any], _before: dict[str, Any] | None) -> None:
+def _job(cluster: "Cluster", new: dict[str, Any]) -> None:
     why = why_broken(cluster, new)
     condition = {"type": "Failed" if why else "Complete", "status": "True"}
     new["status"] = {"conditions": [condition]}
     _put_pod(cluster, new, {"phase": "Failed" if why else "Succeeded"}, why or "The tables are up to date.\n")
 
 
-def _gateway(cluster: "Cluster", new: dict[str, Any], _before: dict[str, Any] | None) -> None:
+def _gateway(cluster: "Cluster", new: dict[str, Any]) -> None:
     new["status"] = {"addresses": [{"type": "IPAddress", "value": cluster.load_balancer}]}
 
 
-def _claim(cluster: "Cluster", new: dict[str, Any], _before: dict[str, Any] | None) -> None:
+def _claim(cluster: "Cluster", new: dict[str, Any]) -> None:
     _disk(cluster, new["metadata"]["namespace"], new["metadata"]["name"])
 
 
@@ -162,6 +123,5 @@ def _disk(cluster: "Cluster", namespace: str, claim: str) -> None:
     }
 
 
-def _namespace(_cluster: "Cluster", new: dict[str, Any], before: dict[str, Any] | None) -> None:
-    if before is None:
-        new["status"] = {"phase": "Active"}
+def _namespace(_cluster: "Cluster", new: dict[str, Any]) -> None:
+    new.setdefault("status", {"phase": "Active"})

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from step5_orchestration.deploy.gke.kubectl import Kubectl
-from step5_orchestration.deploy.gke.manifests import NAMESPACE
+from step5_orchestration.deploy.gke.manifests import NAMESPACE, pod_of
 from step5_orchestration.deploy.gke.workplace import Cluster as Target
 from tests.app.step5.kubernetes_api import Cluster, Key, Object, Server
 
@@ -99,10 +99,9 @@ class World:
     def named(self, plural: str, name: str) -> Object:
         return self.cluster.objects[plural, NAMESPACE, name]
 
-    def running(self, name: str) -> str:
-        """The container image that a Deployment runs."""
-        found: str = self.named("deployments", name)["spec"]["template"]["spec"]["containers"][0]["image"]
-        return found
+    def running(self, name: str, plural: str = "deployments") -> str:
+        """The container image that it runs."""
+        return str(pod_of(self.named(plural, name))["containers"][0]["image"])
 
     @property
     def weights(self) -> dict[str, int]:

@@ -109,7 +109,17 @@ def test_a_rollout_that_does_not_come_up_is_gone_back_from_and_explained(
     assert deployed.running("worker") == image("worker", "a")
     assert "exceeded its progress deadline" in said
     assert "gateway-pod: CrashLoopBackOff back-off 10s restarting failed container" in said
-    assert "It was gone back from" in said
+    assert "It was gone back from: aaaaaaaaaaaa serves again." in said
+
+
+def test_what_keeps_pods_from_being_made_is_told(deployed: World, capfd: pytest.CaptureFixture[str]):
+    refusal = 'pods "worker-" is forbidden: violates PodSecurity "restricted:latest"'
+    deployed.cluster.broken = {image("worker", "b"): f"FailedCreate: {refusal}"}
+
+    code = run(deployed, "apply", pushed="b")
+
+    assert code == 2
+    assert refusal in capfd.readouterr().err
 
 
 def test_what_answers_the_golden_picture_wrong_is_gone_back_from(deployed: World, capfd: pytest.CaptureFixture[str]):
@@ -117,7 +127,17 @@ def test_what_answers_the_golden_picture_wrong_is_gone_back_from(deployed: World
 
     assert code == 2
     assert deployed.running("gateway") == image("gateway", "a")
+    assert deployed.running("training", "cronjobs") == image("trainer", "a"), "not Deployments alone go back"
     assert "sees 'toaster' in the golden picture" in capfd.readouterr().err
+
+
+def test_an_apply_leaves_alone_what_an_autoscaler_has_set(deployed: World):
+    deployed.named("deployments", "worker")["spec"]["replicas"] = 7
+
+    run(deployed, "apply", pushed="b")
+
+    assert deployed.running("worker") == image("worker", "b")
+    assert deployed.named("deployments", "worker")["spec"]["replicas"] == 7
 
 
 def test_a_first_deployment_that_fails_is_left_to_be_looked_at(world: World, capfd: pytest.CaptureFixture[str]):
@@ -152,8 +172,10 @@ def test_somebody_else_can_go_back_to_what_was_there_before_and_only_once(
     back_at = deployed.running("gateway")
     second = run(deployed, "rollback")
 
+    told = capfd.readouterr()
     assert (first, back_at, second) == (0, image("gateway", "a"), 2)
-    assert "has replaced nothing that is known to have worked" in capfd.readouterr().err
+    assert "aaaaaaaaaaaa serves again." in told.out
+    assert "has replaced nothing that is known to have worked" in told.err
 
 
 def test_a_canary_that_is_good_is_promoted(deployed: World, monkeypatch: pytest.MonkeyPatch):
@@ -183,19 +205,35 @@ def test_a_canary_that_is_worse_is_not(
 
 
 def test_an_interrupted_deployment_is_gone_on_with_or_back_from(deployed: World):
-    command = [sys.executable, "-m", "step5_orchestration.deploy", "gke", "apply", *wanted(deployed, "b")]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        deployed.when_asked = lambda: process.send_signal(signal.SIGINT)  # Ctrl-C, while it waits for the site
-        _, said = process.communicate(timeout=60)
+    code, said = interrupted(deployed, "apply", *wanted(deployed, "b"))
     half = deployed.running("gateway")
     run(deployed, "apply", pushed="c")
     run(deployed, "rollback")
 
-    assert process.returncode == 130
+    assert code == 130
     assert "the same command goes on with it, `gke rollback` goes back" in said
     assert "Traceback" not in said
     assert half == image("gateway", "b")
     assert deployed.running("gateway") == image("gateway", "a"), "what was half done was never known to work"
+
+
+def test_going_back_is_gone_on_with_after_an_interruption(deployed: World):
+    run(deployed, "apply", pushed="b")
+
+    code, _ = interrupted(deployed, "rollback")
+    again = run(deployed, "rollback")
+
+    assert (code, again) == (130, 0)
+    assert deployed.running("gateway") == image("gateway", "a")
+
+
+def interrupted(world: World, *arguments: str) -> tuple[int, str]:
+    """Press Ctrl-C while the tool waits for the site; return its exit code, and what it says."""
+    command = [sys.executable, "-m", "step5_orchestration.deploy", "gke", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        world.when_asked = lambda: process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    return process.returncode, said
 
 
 def test_a_deployment_over_budget_is_refused_before_the_cluster_is_touched(

@@ -66,7 +66,9 @@ def test_spark_cleans_and_factorises_in_one_session_between_addresses(logs: Path
     bucket = tmp_path / "bucket"
     bucket.mkdir()
     (bucket / "logs").symlink_to(logs)
-    file = parameters(tmp_path, f"file://{bucket}", engine="spark", factorise="cluster", days=f"{LAST_DAYS[0]}:{LAST_DAYS[1]}")
+    file = parameters(
+        tmp_path, f"file://{bucket}", engine="spark", factorise="cluster", days=f"{LAST_DAYS[0]}:{LAST_DAYS[1]}"
+    )
     quick = f'[training]\ncut = "{LAST_DAYS[1]}"\niterations = 1\nfactors = 4\n'
     file.write_text(re.sub(r"\[training\].*\n", quick, file.read_text()) + QUICK_JAVA)
 
