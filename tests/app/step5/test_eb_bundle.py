@@ -7,26 +7,21 @@ import re
 import shutil
 import stat
 import subprocess
-import sys
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
-import requests
 import yaml
 
 from step5_orchestration.deploy.container_images import ContainerImages
 from step5_orchestration.deploy.elastic_beanstalk.bundle import GIVEN, Bundle, bundle_files, make_bundle, unpack
 from step5_orchestration.deploy.elastic_beanstalk.compose import COMPOSE
 from step5_orchestration.deploy.errors import ConfigurationError, ContainerImagesError
-from tests.app.serving import free_port, wait_until_answered
+from tests.app.step4.compose_file import program
 from tests.app.step5.eb_account import FIRST, NAMES, SECOND, wanted
 from tests.repo.checkout import ROOT
 
 REDIS = {"REDIS_URL": "rediss://:secret@cache.example:6379/0"}
-# Packages of Python bring some programs, beside the interpreter.
-PROGRAMS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
 
 
 def compose(**other: object) -> dict:
@@ -410,15 +405,13 @@ def test_the_hook_takes_the_redis_that_is_set_and_leaves_it_again(instance):
 @pytest.fixture
 def understood(tmp_path):
     """Unpack a bundle, lay Beanstalk's settings beside it, and return what Compose makes of it."""
-    program = shutil.which("docker-compose", path=PROGRAMS) or pytest.skip("docker-compose is not installed")
 
     def read(**other: object) -> dict:
         deployment, folder = wanted(**other), tmp_path / "current"
         unpack(make_bundle(deployment, FIRST), folder)
         (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in deployment.settings.items()))
-        run = subprocess.run(
-            [program, "config", "--format", "json"], cwd=folder, capture_output=True, text=True, check=False
-        )
+        command = [program("docker-compose"), "config", "--format", "json"]
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
         return json.loads(run.stdout)["services"]
 
@@ -440,50 +433,3 @@ def test_settings_arrive_where_they_belong_and_nowhere_else(understood):
     assert services["gateway"]["deploy"]["resources"]["limits"]["memory"] == str(256 * 1024 * 1024)
     assert services["recommender"]["environment"]["WEB_PROCESSES"] == "1"
     assert not services["recommender"]["environment"]["THREADS"]
-
-
-@pytest.fixture
-def front(tmp_path):
-    """Start nginx with step 4's files and those of the ECS bundle; return its address and where it writes its logs."""
-    program = shutil.which("nginx", path=PROGRAMS) or pytest.skip("nginx is not installed")
-    folder, port = tmp_path / "nginx", str(free_port())
-    shutil.copytree(ROOT / "step4_docker" / "frontend", folder)
-    (folder / "logs").mkdir()
-    (tmp_path / "healthd").mkdir()
-    files = bundle_files(wanted(platform="ecs"), FIRST)
-    (folder / "logs" / "healthd.conf").write_bytes(files["frontend/healthd.conf"])
-    (folder / "upstream.conf").write_bytes(files["frontend/upstream.conf"].replace(b"gateway:8000", b"127.0.0.1:9"))
-    (folder / "mime.types").write_text("types { text/html html; }\n")
-    for path in folder.rglob("*.conf"):
-        text = re.sub(r"(?<= )/(tmp|var/log/nginx)/", f"{tmp_path}/", path.read_text())
-        text = text.replace("root /usr/share/nginx/html", f"root {tmp_path}")  # without it nginx writes no such log
-        path.write_text(text.replace("listen 8080", f"listen 127.0.0.1:{port}"))
-    rights = "user root; " if os.geteuid() == 0 else ""
-    command = [program, "-c", folder / "nginx.conf", "-e", tmp_path / "errors", "-g", f"{rights}daemon off;"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until_answered(f"http://127.0.0.1:{port}/healthz", server)
-    yield f"http://127.0.0.1:{port}", tmp_path / "healthd"
-    server.terminate()
-    server.wait(timeout=60)
-
-
-def written(folder: Path) -> Path:
-    """Return the log, which nginx writes once it has answered."""
-    for _ in range(100):
-        if found := [path for path in folder.iterdir() if path.stat().st_size]:
-            return found[0]
-        time.sleep(0.05)
-    raise AssertionError("no log was written")
-
-
-def test_the_front_end_writes_what_the_health_agent_reads(front):
-    address, folder = front
-
-    reply = requests.get(f"{address}/v1/jobs", headers={"X-Forwarded-For": "192.0.2.7"}, timeout=10)
-
-    log = written(folder)
-    assert re.fullmatch(r"application\.log\.\d{4}-\d\d-\d\d-\d\d", log.name)
-    fields = log.read_text().splitlines()[-1].split('"')
-    assert re.fullmatch(r"\d+\.\d{3}", fields[0]), "seconds since 1970"
-    assert fields[1:3] == ["/v1/jobs", str(reply.status_code)]
-    assert fields[-1] == "192.0.2.7"

@@ -1,13 +1,23 @@
-"""The bundle as Beanstalk's platform runs it: unpacked, secrets made by its hook, settings in `.env`, Compose."""
+"""The bundle as Beanstalk's platforms run it.
 
+On Docker: unpacked, secrets made by its hook, settings in `.env`, Compose. On ECS: its front end, by its definition.
+"""
+
+import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
+from docker import DockerClient
+from docker.models.containers import Container
 
+from step4_docker.container_images.build import Builder
 from step5_orchestration.deploy.container_images import ContainerImages
 from step5_orchestration.deploy.elastic_beanstalk.bundle import make_bundle, unpack
 from step5_orchestration.deploy.elastic_beanstalk.compose import HEALTHD_LOG, SECRETS
@@ -72,3 +82,81 @@ def test_the_bundle_answers_the_golden_picture_and_writes_the_log_that_health_is
     lines = log.read_text().splitlines()
     assert any('"/v1/classify"200"' in line for line in lines)
     assert [line for line in lines if not HEALTHD_LINE.fullmatch(line)] == []
+
+
+@pytest.fixture
+def front(docker_client: DockerClient, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The front end as ECS starts it, with nobody behind it: its address, and the folder of its log."""
+    unpack(make_bundle(wanted(platform="ecs"), PUSHED), tmp_path / "current")
+    dockerrun = json.loads((tmp_path / "current/Dockerrun.aws.json").read_text())
+    (tmp_path / "healthd").mkdir()
+    os.chown(tmp_path / "healthd", 101, 101)
+    port = free_port()
+    container = docker_client.containers.run(
+        Builder(docker_client, REVISION).build("frontend"),
+        ports={"8080/tcp": ("127.0.0.1", port)},
+        extra_hosts={"gateway": "127.0.0.1"},  # what a link leads to
+        detach=True,
+        **as_defined(dockerrun, "frontend", {"/var/app/current": "current", HEALTHD_LOG: "healthd"}, tmp_path),
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until_healthy(container, address)
+        yield address, tmp_path / "healthd"
+    finally:
+        container.remove(force=True)
+
+
+def as_defined(dockerrun: dict[str, Any], name: str, places: dict[str, str], disk: Path) -> dict[str, Any]:
+    """What ECS makes of a definition, where these folders of an instance lie on that disk."""
+    (one,) = [one for one in dockerrun["containerDefinitions"] if one["name"] == name]
+    sources = {volume["name"]: volume["host"]["sourcePath"] for volume in dockerrun["volumes"]}
+    folders = {before: str(disk / after) for before, after in places.items()}
+    return {
+        "mem_limit": f"{one['memory']}m",
+        "read_only": one["readonlyRootFilesystem"],
+        "cap_drop": one["linuxParameters"]["capabilities"]["drop"],
+        "security_opt": one["dockerSecurityOptions"],
+        "tmpfs": {
+            made["containerPath"]: ",".join([f"size={made['size']}m", *made["mountOptions"]])
+            for made in one["linuxParameters"]["tmpfs"]
+        },
+        "volumes": {
+            replaced(sources[point["sourceVolume"]], folders): {
+                "bind": point["containerPath"],
+                "mode": "ro" if point["readOnly"] else "rw",
+            }
+            for point in one["mountPoints"]
+        },
+    }
+
+
+def wait_until_healthy(container: Container, address: str) -> None:
+    for _ in range(200):
+        try:
+            if requests.get(f"{address}/healthz", timeout=10).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.05)  # not listening yet
+    raise AssertionError(container.logs().decode())
+
+
+def written(folder: Path) -> str:
+    """What is in the log, which nginx writes once it has answered."""
+    for _ in range(100):
+        if text := "".join(path.read_text() for path in folder.iterdir()):
+            return text
+        time.sleep(0.05)
+    raise AssertionError("no log was written")
+
+
+def test_the_front_end_on_ecs_writes_the_same_log_also_of_what_nobody_answers(front: tuple[str, Path]):
+    address, folder = front
+
+    reply = requests.get(f"{address}/v1/jobs", headers={"X-Forwarded-For": "192.0.2.7"}, timeout=10)
+
+    (line,) = written(folder).splitlines()
+    assert reply.status_code == 503
+    assert HEALTHD_LINE.fullmatch(line)
+    assert line.split('"')[1:3] == ["/v1/jobs", "503"]
+    assert line.endswith('"192.0.2.7')
