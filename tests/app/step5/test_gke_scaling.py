@@ -1,35 +1,29 @@
 """What KEDA scales workers by, computed by Prometheus itself from figures as the services tell them."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.app.step5.kubernetes_rendered import named
+from tests.app.step5.promtool import SCRAPED_EACH_S, check, series
 
-(TRIGGER,) = named("gke", "ScaledObject", "worker")["spec"]["triggers"]
-LABELS = 'namespace="classifier"'
-
-
-def series(name: str, labels: str, values: str) -> dict[str, str]:
-    return {"series": f"{name}{{{LABELS},{labels}}}", "values": values}
+SPEC = named("gke", "ScaledObject", "worker")["spec"]
+(TRIGGER,) = SPEC["triggers"]
 
 
 def busy_worker(pod: str, share: float, batch: int) -> list[dict[str, str]]:
     """A worker that is at work for a share of the time, in calls of 0.1 s with so many pictures each."""
-    calls = share / 0.1 * 15  # between two scrapes
+    calls = share / 0.1 * SCRAPED_EACH_S
     return [
-        series("worker_predict_duration_seconds_sum", f'pod="{pod}"', f"0+{calls * 0.1}x20"),
-        series("worker_batch_size_sum", f'pod="{pod}"', f"0+{calls * batch}x20"),
-        series("worker_batch_size_count", f'pod="{pod}"', f"0+{calls}x20"),
+        series("worker_predict_duration_seconds_sum", f"0+{calls * 0.1}x20", pod=pod),
+        series("worker_batch_size_sum", f"0+{calls * batch}x20", pod=pod),
+        series("worker_batch_size_count", f"0+{calls}x20", pod=pod),
     ]
 
 
 def waiting(gateway: str, interactive: int, jobs: int = 0) -> list[dict[str, str]]:
     return [
-        series("classifier_queue_length", f'pod="{gateway}",queue="{queue}"', f"{length}x20")
+        series("classifier_queue_length", f"{length}x20", pod=gateway, queue=queue)
         for queue, length in (("interactive", interactive), ("jobs", jobs))
     ]
 
@@ -49,39 +43,18 @@ def waiting(gateway: str, interactive: int, jobs: int = 0) -> list[dict[str, str
 def test_pictures_that_wait_and_pictures_in_work_are_what_is_scaled_by(
     figures: list[dict[str, str]], pictures: float, tmp_path: Path
 ):
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("Prometheus is not installed")
-    query = TRIGGER["metadata"]["query"]
-    expected = {"expr": query, "eval_time": "4m", "exp_samples": [{"labels": "{}", "value": pictures}]}
-    tests = {
-        "evaluation_interval": "15s",
-        "tests": [{"interval": "15s", "input_series": figures, "promql_expr_test": [expected]}],
-    }
-    (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests))
-
-    run = subprocess.run(
-        [promtool, "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-
-    assert run.returncode == 0, run.stdout + run.stderr
+    check(TRIGGER["metadata"]["query"], figures, pictures, tmp_path)
 
 
 def test_without_gateways_there_is_no_number_so_that_keda_falls_back(tmp_path: Path):
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("Prometheus is not installed")
-    expected = {"expr": TRIGGER["metadata"]["query"], "eval_time": "4m", "exp_samples": []}
-    tests = {"tests": [{"interval": "15s", "input_series": busy_worker("w1", 1.0, 4), "promql_expr_test": [expected]}]}
-    (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests))
+    check(TRIGGER["metadata"]["query"], busy_worker("w1", 1.0, 4), None, tmp_path)
 
-    run = subprocess.run(
-        [promtool, "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-
-    assert run.returncode == 0, run.stdout + run.stderr
     assert TRIGGER["metadata"]["ignoreNullValues"] == "false"
-    assert named("gke", "ScaledObject", "worker")["spec"]["fallback"]["replicas"] >= 2
+
+
+def test_figures_that_are_lost_take_no_workers_away():
+    assert SPEC["fallback"]["replicas"] > SPEC["minReplicaCount"]
+    assert SPEC["fallback"]["behavior"] == "currentReplicasIfHigher", "by default `replicas` is the most as well"
 
 
 def test_a_worker_without_a_break_is_a_reason_for_another_one():
