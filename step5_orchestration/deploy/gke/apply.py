@@ -90,8 +90,8 @@ def _after_going_back(error: DeployError, record: Record, cluster: Cluster, chec
 def _go_back(to: Record, cluster: Cluster, check: Check) -> None:
     """Apply what was there before, and check it; it may be done again. Raises DeployError.
 
-    Not by `kubectl rollout undo`: it knows Deployments alone; it numbers anew what it has gone back to, so that with half
-    of it done the rest is not found; and fields that it restores are its own, which no later apply of ours removes.
+    Not by `kubectl rollout undo`: it knows Deployments alone; it numbers anew what it has gone back to, so that nothing
+    is found a second time; and fields that it restores are its own, which no later apply of ours removes.
     """
     cluster.progress.say(f"Going back to {to.revision}.")
     apply_told(to.manifests, cluster)

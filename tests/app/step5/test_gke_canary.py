@@ -1,6 +1,9 @@
-"""A canary is decided by figures: the rules alone, then the flow in a cluster."""
+"""A canary is decided by figures: the rules, the figures, then the flow in a cluster."""
 
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -9,7 +12,8 @@ from step5_orchestration.deploy.gke.canary import CanaryRefusedError, Trial, try
 from step5_orchestration.deploy.gke.canary_figures import Figures, Prometheus, PrometheusError
 from step5_orchestration.deploy.gke.canary_judge import Impression, Judge, Limits, Verdict, impression_of
 from step5_orchestration.deploy.gke.manifests import NAMESPACE, Overlay, Rendered, as_text
-from tests.app.step5.kubernetes_world import PARTS, World, a_world, image
+from tests.app.step5.kubernetes_world import PARTS, World, a_world, image, served
+from tests.app.step5.promtool import check, series
 
 STABLE = Figures(1000, 0.001, 0.2)
 GOOD, SLOW, FAILING = Figures(200, 0.001, 0.2), Figures(200, 0.001, 0.5), Figures(200, 0.05, 0.2)
@@ -47,6 +51,38 @@ def test_one_bad_look_is_chance_and_two_are_not():
 
 def test_without_enough_requests_nothing_is_decided_until_patience_ends():
     assert looks(*[ALONE] * 6) == [Verdict.LOOK_AGAIN] * 5 + [Verdict.GO_BACK]
+
+
+@pytest.fixture(scope="module")
+def queries() -> list[str]:
+    """What is asked of Prometheus: requests, errors, the slowest hundredth."""
+    asked: list[str] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> dict[str, object]:
+        asked.extend(parse_qs(urlsplit(request.path).query)["query"])
+        return {"data": {"result": []}}
+
+    with served(answer) as address:
+        Prometheus(f"http://{address}", NAMESPACE).figures("canary", window_s=120)
+    return asked
+
+
+@pytest.mark.parametrize(("number", "value"), [(0, 88), (1, 8), (2, 0.75)])
+def test_requests_of_the_canary_are_counted_and_neither_probes_nor_others(
+    queries: list[str], number: int, value: float, tmp_path: Path
+):
+    counted = [
+        series("http_requests_total", "0+10x20", track="canary", endpoint="classify", status="200"),
+        series("http_requests_total", "0+1x20", track="canary", endpoint="classify", status="503"),
+        series("http_requests_total", "0+50x20", track="canary", endpoint="readyz", status="503"),
+        series("http_requests_total", "0+99x20", track="stable", endpoint="classify", status="500"),
+    ]
+    lasted = [
+        series("http_request_duration_seconds_bucket", f"0+{count}x20", track="canary", endpoint="classify", le=le)
+        for le, count in (("0.5", 98), ("1", 100), ("+Inf", 100))
+    ]
+
+    check(f"round({queries[number]}, 0.0625)", counted + lasted, value, tmp_path)  # a part that floats hold exactly
 
 
 @pytest.fixture(scope="module")

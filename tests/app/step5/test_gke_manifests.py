@@ -243,6 +243,35 @@ def test_only_the_front_end_is_open_to_the_load_balancer_and_its_health_checks()
     }
 
 
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_how_many_there_are_is_said_by_an_autoscaler_or_by_the_manifest_and_never_by_both(deployment: str):
+    scaled = {
+        one["spec"]["scaleTargetRef"]["name"] for one in of(deployment, "HorizontalPodAutoscaler", "ScaledObject")
+    }
+    counted = {one["metadata"]["name"] for one in of(deployment, "Deployment") if "replicas" in one["spec"]}
+
+    assert scaled & counted == set()
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_names_are_asked_of_dns_wherever_a_cluster_has_it(deployment: str):
+    (rule,) = named(deployment, "NetworkPolicy", "all-ask-dns")["spec"]["egress"]
+    pods, *addresses = rule["to"]
+
+    assert {(one["protocol"], one["port"]) for one in rule["ports"]} == {("UDP", 53), ("TCP", 53)}
+    assert pods["podSelector"]["matchExpressions"][0]["values"] == ["kube-dns", "node-local-dns"]
+    assert {one["ipBlock"]["cidr"] for one in addresses} == {"169.254.20.10/32", "169.254.169.254/32"}
+
+
+def test_the_load_balancer_treats_a_canary_as_it_treats_what_stands_beside_it():
+    for kind in ("GCPBackendPolicy", "HealthCheckPolicy"):
+        stable, canary = (
+            named("gke with a canary", kind, name)["spec"]["default"] for name in ("frontend", "frontend-canary")
+        )
+
+        assert canary == {**stable, **({"logging": canary["logging"]} if "logging" in canary else {})}
+
+
 def test_a_canary_differs_from_what_it_stands_beside_in_nothing_but_its_name_its_image_and_its_way():
     for name in ("frontend", "gateway"):
         stable, canary = (named("gke with a canary", "Deployment", one) for one in (name, f"{name}-canary"))
