@@ -56,30 +56,27 @@ def find_environment(clients: Clients, name: str, application: str) -> Environme
     Raises NameTakenError where it belongs to another application: a name is there once in an account and region.
     """
     found = clients.beanstalk.describe_environments(EnvironmentNames=[name], IncludeDeleted=False)["Environments"]
-    for one in found:
-        environment = _environment(one)
-        if environment.status == "Terminated":
-            continue
-        if environment.application != application:
-            raise NameTakenError(
-                f"The environment {name} belongs to the application {environment.application}.",
-                f"Choose another --environment, or --application {environment.application}.",
-            )
-        return environment
-    return None
+    if not found:
+        return None
+    environment = _environment(found[0])
+    if environment.application != application:
+        raise NameTakenError(
+            f"The environment {name} belongs to the application {environment.application}.",
+            f"Choose another --environment, or --application {environment.application}.",
+        )
+    return environment
 
 
-def other_environments(clients: Clients, application: str, name: str) -> list[str]:
-    """Return the names of the application's environments but this one."""
+def find_environments(clients: Clients, application: str) -> list[Environment]:
+    """Return all environments of an application."""
     found = clients.beanstalk.describe_environments(ApplicationName=application, IncludeDeleted=False)["Environments"]
-    return sorted(
-        one["EnvironmentName"] for one in found if one["Status"] != "Terminated" and one["EnvironmentName"] != name
-    )
+    return [_environment(one) for one in found]
 
 
-def application_exists(clients: Clients, application: str) -> bool:
-    """Whether there is an application of that name."""
-    return bool(clients.beanstalk.describe_applications(ApplicationNames=[application])["Applications"])
+def find_application(clients: Clients, application: str) -> str | None:
+    """Return the ARN of the application of that name, or None."""
+    found = clients.beanstalk.describe_applications(ApplicationNames=[application])["Applications"]
+    return str(found[0]["ApplicationArn"]) if found else None
 
 
 def find_versions(clients: Clients, application: str) -> list[Version]:

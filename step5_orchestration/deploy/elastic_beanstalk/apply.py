@@ -32,7 +32,7 @@ def apply(plan: Plan, bundle: Bundle, at: Workplace) -> Environment:
     is none, what has failed is left to be looked at.
     """
     with told_what_is_left(at):
-        if not plan.application_is_there:
+        if plan.application_arn is None:
             at.clients.beanstalk.create_application(ApplicationName=at.application, Tags=as_tags(plan.tags))
         create_version(bundle, at)
         watch = Watch(at)
@@ -104,10 +104,11 @@ def _change_environment(plan: Plan, at: Workplace) -> None:
 
 
 def _change_tags(plan: Plan, environment: Environment, at: Workplace) -> None:
-    """Give an environment that was there before its new tags; this is an update of its own."""
+    """Give an environment that was there before its new tags, which is an update of its own, and its application too."""
     if plan.environment is not None and plan.changed_tags:
         watch = Watch(at)
-        at.clients.beanstalk.update_tags_for_resource(ResourceArn=environment.arn, TagsToAdd=as_tags(plan.changed_tags))
+        for arn in (plan.application_arn, environment.arn):
+            at.clients.beanstalk.update_tags_for_resource(ResourceArn=arn, TagsToAdd=as_tags(plan.changed_tags))
         watch.until_serving(environment.version_label)
 
 

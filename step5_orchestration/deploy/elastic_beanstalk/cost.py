@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from step5_orchestration.deploy.elastic_beanstalk.deployment import Deployment
+from step5_orchestration.deploy.elastic_beanstalk.deployment import ROOT_VOLUME_GB, Deployment
 from step5_orchestration.deploy.errors import OverBudgetError
 
 PRICES = Path(__file__).parents[2] / "elastic_beanstalk" / "prices.json"
@@ -69,11 +69,11 @@ def estimate(deployment: Deployment, region: str, prices: dict[str, Any]) -> Est
     if instance_hour is None:
         return None
     hours, instances = prices["hours_per_month"], deployment.max_instances
-    volume_hour = here["volume_gb_month"] * deployment.root_volume_gb / hours
+    volume_hour = here["volume_gb_month"] * ROOT_VOLUME_GB / hours
     addresses = instances + (_LOAD_BALANCER_ADDRESSES if deployment.is_load_balanced else 0)
     costs = [
         Cost(f"instance {deployment.instance_type}", instances, instances * instance_hour),
-        Cost(f"disk of {deployment.root_volume_gb} GB", instances, instances * volume_hour),
+        Cost(f"disk of {ROOT_VOLUME_GB} GB", instances, instances * volume_hour),
         Cost("public IPv4 address", addresses, addresses * here["public_address_hour"]),
     ]
     if deployment.is_load_balanced:

@@ -14,6 +14,7 @@ Platform: TypeAlias = Literal["docker", "ecs"]
 DEPLOYMENT_POLICIES = ("AllAtOnce", "Rolling", "RollingWithAdditionalBatch", "Immutable")
 ENVIRONMENT_SETTINGS = "aws:elasticbeanstalk:application:environment"
 REDIS_URL = "REDIS_URL"
+ROOT_VOLUME_GB = 16  # the operating system, Docker, and two generations of container images
 
 Option: TypeAlias = tuple[str, str]
 """A namespace of Beanstalk's options, and a name in it."""
@@ -22,7 +23,6 @@ _ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{2,38}[A-Za-z0-9]")
 _APPLICATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SETTING_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
-_ROOT_VOLUME_GB = 16  # the operating system, Docker, and two generations of container images
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Deployment:
             ("aws:autoscaling:asg", "MinSize"): str(self.min_instances),
             ("aws:autoscaling:asg", "MaxSize"): str(self.max_instances),
             ("aws:autoscaling:launchconfiguration", "IamInstanceProfile"): self.instance_profile,
-            ("aws:autoscaling:launchconfiguration", "RootVolumeSize"): str(_ROOT_VOLUME_GB),
+            ("aws:autoscaling:launchconfiguration", "RootVolumeSize"): str(ROOT_VOLUME_GB),
             ("aws:autoscaling:launchconfiguration", "RootVolumeType"): "gp3",
             ("aws:ec2:instances", "InstanceTypes"): self.instance_type,
             ("aws:elasticbeanstalk:environment", "EnvironmentType"): (
@@ -90,11 +90,6 @@ class Deployment:
             options["aws:elbv2:listener:443", "Protocol"] = "HTTPS"
             options["aws:elbv2:listener:443", "SSLCertificateArns"] = self.certificate
         return options | {(ENVIRONMENT_SETTINGS, name): value for name, value in self.settings.items()}
-
-    @property
-    def root_volume_gb(self) -> int:
-        """The disk of each instance."""
-        return _ROOT_VOLUME_GB
 
     def _check_names(self) -> None:
         if not _APPLICATION_NAME.fullmatch(self.application):

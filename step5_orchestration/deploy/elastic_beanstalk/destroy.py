@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 
 from step5_orchestration.deploy.elastic_beanstalk.account import (
     Version,
-    application_exists,
+    find_application,
     find_environment,
+    find_environments,
     find_versions,
-    other_environments,
 )
 from step5_orchestration.deploy.elastic_beanstalk.apply import settle, told_what_is_left
 from step5_orchestration.deploy.elastic_beanstalk.bundle import is_ours
@@ -25,7 +25,7 @@ def destroy(at: Workplace) -> None:
     """Remove all that `apply` has made, and look whether it is gone. Raises NotDestroyedError, UpdateTimeoutError."""
     with told_what_is_left(at):
         _terminate(at)
-        others = other_environments(at.clients, at.application, at.environment)
+        others = [one.name for one in find_environments(at.clients, at.application) if one.name != at.environment]
         if others:
             at.progress.say(f"The application {at.application} stays: {', '.join(others)} runs in it.")
         else:
@@ -38,7 +38,9 @@ def destroy(at: Workplace) -> None:
 def _terminate(at: Workplace) -> None:
     settle(at)
     if find_environment(at.clients, at.environment, at.application) is None:
-        at.progress.say(f"There is no environment {at.environment}.")
+        # Beanstalk shows nothing, and says nothing, to who may not look: the account may be the wrong one.
+        where = f"{at.clients.region} of {_account(at)}"
+        at.progress.say(f"There is no environment {at.environment} in {where}, or none that you may see.")
         return
     watch = Watch(at)
     at.clients.beanstalk.terminate_environment(EnvironmentName=at.environment, TerminateResources=True)
@@ -47,11 +49,12 @@ def _terminate(at: Workplace) -> None:
 
 
 def _remove_application(at: Workplace) -> None:
-    if application_exists(at.clients, at.application):
-        for version in _our_versions(at):
+    if find_application(at.clients, at.application):
+        ours, others = _versions(at)
+        for version in ours:
             delete_version(version, at)
             at.progress.say(f"Removed the version {version.label} and its bundle.")
-        if _has_other_versions(at):
+        if others:
             at.progress.say(f"The application {at.application} stays: it has versions that were not made here.")
         else:
             at.clients.beanstalk.delete_application(ApplicationName=at.application)
@@ -67,24 +70,27 @@ def _what_is_left(at: Workplace, *, with_application: bool) -> Iterator[str]:
         yield f"the environment {at.environment}"
     if with_application:
         yield from (f"the bundle {key}" for key in _bundles(_bucket(at), at))
-        if application_exists(at.clients, at.application):
-            yield from (f"the version {version.label}" for version in _our_versions(at))
-            if not _has_other_versions(at):
+        if find_application(at.clients, at.application):
+            ours, others = _versions(at)
+            yield from (f"the version {version.label}" for version in ours)
+            if not others:
                 yield f"the application {at.application}"
 
 
-def _our_versions(at: Workplace) -> list[Version]:
-    return [version for version in find_versions(at.clients, at.application) if is_ours(version.label)]
+def _versions(at: Workplace) -> tuple[list[Version], list[Version]]:
+    """Return the versions that were made here, and the others."""
+    versions = find_versions(at.clients, at.application)
+    ours = [version for version in versions if is_ours(version.label)]
+    return ours, [version for version in versions if version not in ours]
 
 
-def _has_other_versions(at: Workplace) -> bool:
-    return any(not is_ours(version.label) for version in find_versions(at.clients, at.application))
+def _account(at: Workplace) -> str:
+    return str(at.clients.sts.get_caller_identity()["Account"])
 
 
 def _bucket(at: Workplace) -> str:
     """Return the bucket of all bundles of this account and region, by the name that Beanstalk gives it."""
-    account = at.clients.sts.get_caller_identity()["Account"]
-    return f"elasticbeanstalk-{at.clients.region}-{account}"
+    return f"elasticbeanstalk-{at.clients.region}-{_account(at)}"
 
 
 def _bundles(bucket: str, at: Workplace) -> Iterator[str]:

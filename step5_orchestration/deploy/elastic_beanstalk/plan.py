@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from step5_orchestration.deploy.elastic_beanstalk.account import (
     Environment,
-    application_exists,
+    find_application,
     find_environment,
     find_version,
     is_cname_free,
@@ -49,7 +49,7 @@ class Plan:
     version_label: str
     stack: str
     environment: Environment | None
-    application_is_there: bool
+    application_arn: str | None  # None: it will be created
     version_is_there: bool
     options: OptionChanges
     options_before: Mapping[Option, str]
@@ -76,7 +76,7 @@ class Plan:
     def lines(self) -> Iterator[str]:
         """Yield it in words."""
         wanted = self.deployment
-        yield f"application  {wanted.application}: {'there' if self.application_is_there else 'will be created'}"
+        yield f"application  {wanted.application}: {'there' if self.application_arn else 'will be created'}"
         yield f"version      {self.version_label}: {'there' if self.version_is_there else 'will be uploaded'}"
         if self.environment is None:
             yield f"environment  {wanted.environment}: will be created at http://{wanted.cname}.*, on {self.stack}"
@@ -118,35 +118,42 @@ class Plan:
 
 
 def make_plan(deployment: Deployment, version_label: str, clients: Clients, cost: Estimate | None, today: date) -> Plan:
-    """Compare what is wanted with what is there. Raises NameTakenError."""
-    environment = find_environment(clients, deployment.environment, deployment.application)
+    """Compare what is wanted with what is there. Raises NameTakenError, ConfigurationError."""
     stack = newest_stack(clients, deployment.platform)
-    if environment and environment.status == "Terminating":
-        environment = None  # it will be gone before the new one begins
-    elif environment is None and not is_cname_free(clients, deployment.cname):
-        raise NameTakenError(
-            f"Somebody else in {clients.region} has the address {deployment.cname}.", "Choose another: --cname."
-        )
-    elif environment and environment.stack.split()[-1] != stack.split()[-1]:
-        raise ConfigurationError(
-            f"{environment.name} runs on {environment.stack}, which takes another bundle.",
-            "Choose the other --platform, or another --environment.",
-        )
+    environment = _environment_to_update(deployment, stack, clients)
     before = options_of(clients, environment) if environment else {}
-    is_there = application_exists(clients, deployment.application)
+    tags_before = tags_of(clients, environment.arn) if environment else {}
+    application = find_application(clients, deployment.application)
     return Plan(
         deployment=deployment,
         version_label=version_label,
         stack=stack,
         environment=environment,
-        application_is_there=is_there,
-        version_is_there=is_there and find_version(clients, deployment.application, version_label) is not None,
+        application_arn=application,
+        version_is_there=bool(application and find_version(clients, deployment.application, version_label)),
         options=OptionChanges.between(before, deployment.options),
         options_before=before,
-        tags=_tags(deployment, tags_before := tags_of(clients, environment.arn) if environment else {}, today),
+        tags=_tags(deployment, tags_before, today),
         tags_before=tags_before,
         cost=cost,
     )
+
+
+def _environment_to_update(deployment: Deployment, stack: str, clients: Clients) -> Environment | None:
+    """Return the environment, or None where one is to be made. Raises NameTakenError, ConfigurationError."""
+    environment = find_environment(clients, deployment.environment, deployment.application)
+    if environment and environment.status == "Terminating":
+        return None  # it will be gone before the new one begins
+    if environment is None and not is_cname_free(clients, deployment.cname):
+        raise NameTakenError(
+            f"The address {deployment.cname} is taken in {clients.region}.", "Choose another: --cname."
+        )
+    if environment and environment.stack.rpartition(" ")[2] != stack.rpartition(" ")[2]:
+        raise ConfigurationError(
+            f"{environment.name} runs on {environment.stack}, which takes another bundle.",
+            "Choose the other --platform, or another --environment.",
+        )
+    return environment
 
 
 def as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -8,7 +8,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from step5_orchestration.deploy.elastic_beanstalk.account import Version, find_version, find_versions, tags_of
+from step5_orchestration.deploy.elastic_beanstalk.account import (
+    Version,
+    find_environments,
+    find_version,
+    find_versions,
+    tags_of,
+)
 from step5_orchestration.deploy.elastic_beanstalk.bundle import Bundle, is_ours
 from step5_orchestration.deploy.elastic_beanstalk.workplace import Workplace
 from step5_orchestration.deploy.errors import UpdateFailedError
@@ -17,7 +23,7 @@ _VERIFIED = "verified-"
 _PAUSE_S = 5
 _LONGEST_S = 300
 _KEPT = 10
-_NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
+_NOT_FOUND = "404"  # all that S3 says to a question for the head alone
 
 
 def create_version(bundle: Bundle, at: Workplace) -> None:
@@ -63,8 +69,7 @@ def last_verified(at: Workplace, *, but: str) -> str | None:
 
 def prune(at: Workplace) -> None:
     """Remove old versions that run nowhere: an account may have only so many."""
-    environments = at.clients.beanstalk.describe_environments(ApplicationName=at.application, IncludeDeleted=False)
-    running = {environment.get("VersionLabel") for environment in environments["Environments"]}
+    running = {environment.version_label for environment in find_environments(at.clients, at.application)}
     ours = [version for version in find_versions(at.clients, at.application) if is_ours(version.label)]
     for version in ours[_KEPT:]:
         if version.label not in running:
@@ -93,7 +98,7 @@ def _is_uploaded(bundle: Bundle, bucket: str, key: str, at: Workplace) -> bool:
     try:
         metadata: dict[str, Any] = at.clients.s3.head_object(Bucket=bucket, Key=key)["Metadata"]
     except ClientError as error:
-        if error.response["Error"]["Code"] in _NOT_FOUND:
+        if error.response["Error"]["Code"] == _NOT_FOUND:
             return False
         raise
     return metadata.get("sha256") == bundle.digest

@@ -54,8 +54,8 @@ class Watch:
         environment = self._until(is_over)
         if environment is None:
             raise UpdateFailedError(
-                f"The environment {self._at.environment} is gone.{self._complaints}",
-                "Find out who removed it, then apply again.",
+                f"The environment {self._at.environment} is gone, or you may not see it.{self._complaints}",
+                "Find out who removed it, or have elasticbeanstalk:DescribeEnvironments allowed; then apply again.",
             )
         if self._has_failed(environment, version_label):
             remedy = next((remedy for pattern, remedy in _REMEDIES if pattern.search(self._complaints)), _LOOK)

@@ -26,6 +26,13 @@ ARN = f"arn:aws:elasticbeanstalk:{REGION}:{ACCOUNT}"
 BUCKET = f"elasticbeanstalk-{REGION}-{ACCOUNT}"
 CREDENTIALS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 PAGE = 3  # events and versions in one answer: few, so that whoever does not ask for the next page misses some
+# What shows nothing, without a word, to who may not ask.
+HIDDEN = {
+    "DescribeApplications": "Applications",
+    "DescribeApplicationVersions": "ApplicationVersions",
+    "DescribeEnvironments": "Environments",
+    "DescribeEvents": "Events",
+}
 
 Options: TypeAlias = dict[tuple[str, str], str]
 Answer: TypeAlias = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -105,6 +112,7 @@ class FakeBeanstalk:
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.applications: set[str] = set()
+        self.application_tags: dict[str, dict[str, str]] = {}
         self.versions: dict[tuple[str, str], FakeVersion] = {}
         self.environments: dict[str, FakeEnvironment] = {}
         self.outcomes: list[str] = []
@@ -120,14 +128,18 @@ class FakeBeanstalk:
         self.logs_after = {"i-0abc": 15}  # seconds that each instance takes to send its logs
         self.signatures = count()
 
-    def create_application(self, name: str, **_: object) -> dict[str, Any]:
+    def create_application(self, name: str, tags: list[dict[str, str]]) -> dict[str, Any]:
         if name in self.applications:
             raise invalid(f"Application {name} already exists.")
         self.applications.add(name)
+        self.application_tags[name] = tagged(tags)
         return {"Application": {"ApplicationName": name}}
 
     def describe_applications(self, names: list[str]) -> dict[str, Any]:
-        return {"Applications": [{"ApplicationName": name} for name in sorted(self.applications) if name in names]}
+        found = sorted(self.applications.intersection(names))
+        return {
+            "Applications": [{"ApplicationName": name, "ApplicationArn": f"{ARN}:application/{name}"} for name in found]
+        }
 
     def delete_application(self, name: str) -> None:
         if any(environment.application == name for environment in self.living()):
@@ -180,7 +192,7 @@ class FakeBeanstalk:
 
     def delete_version(self, application: str, label: str, *, with_bundle: bool) -> None:
         if any(one.application == application and one.label == label for one in self.living()):
-            raise refusal("SourceBundleDeletionException", f"{label} is deployed.")
+            raise invalid(f"Application version {label} is deployed.")
         version = self.versions.pop((application, label), None)
         if version and with_bundle:
             s3().delete_object(Bucket=version.bucket, Key=version.key)
@@ -219,7 +231,7 @@ class FakeBeanstalk:
             stack=asked["SolutionStackName"],
             label=asked["VersionLabel"],
             options=options(asked),
-            tags={tag["Key"]: tag["Value"] for tag in asked.get("Tags", [])},
+            tags=tagged(asked.get("Tags", [])),
             created=self.clock.now(),
         )
         self.environments[name] = environment
@@ -299,6 +311,8 @@ class FakeBeanstalk:
 
     def tags(self, arn: str) -> dict[str, str]:
         kind, first, *rest = arn.rpartition(":")[2].split("/")
+        if kind == "application":
+            return self.application_tags[first]
         if kind == "applicationversion":
             return self.versions[first, rest[0]].tags
         return self.named(rest[0]).tags
@@ -308,7 +322,7 @@ class FakeBeanstalk:
             environment = self.ready(arn.rpartition("/")[2])
             environment.becomes("Updating", "Green", "Info")
             self.later(environment, 10, lambda: environment.becomes("Ready", "Green", "Ok"))
-        self.tags(arn).update({tag["Key"]: tag["Value"] for tag in added})
+        self.tags(arn).update(tagged(added))
 
     def describe_events(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.living()
@@ -343,6 +357,10 @@ class FakeBeanstalk:
 
 def options(asked: dict[str, Any]) -> Options:
     return {(one["Namespace"], one["OptionName"]): one["Value"] for one in asked.get("OptionSettings", [])}
+
+
+def tagged(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}
 
 
 def paged(name: str, found: list[Any], start: int) -> dict[str, Any]:
@@ -419,7 +437,7 @@ def operations(fake: FakeBeanstalk) -> dict[str, Answer]:
     return {
         "abort_environment_update": lambda asked: fake.abort(asked["EnvironmentName"]),
         "check_dns_availability": dns,
-        "create_application": lambda asked: fake.create_application(asked["ApplicationName"]),
+        "create_application": lambda asked: fake.create_application(asked["ApplicationName"], asked.get("Tags", [])),
         "create_application_version": lambda asked: fake.create_version(
             asked["ApplicationName"], asked["VersionLabel"], asked["SourceBundle"]
         ),
@@ -467,6 +485,8 @@ def install(fake: FakeBeanstalk, monkeypatch: pytest.MonkeyPatch) -> None:
 def _method(fake: FakeBeanstalk, name: str, answer: Answer) -> Callable[[EBResponse], ActionResult]:
     def method(response: EBResponse) -> ActionResult:
         operation = response._get_action()
+        if operation in fake.denied and operation in HIDDEN:
+            return ActionResult({HIDDEN[operation]: []})
         if operation in fake.denied:
             user = f"arn:aws:iam::{ACCOUNT}:user/ci"
             raise refusal("AccessDenied", f"User: {user} is not authorized to perform: {fake.denied[operation]}")

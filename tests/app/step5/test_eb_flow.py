@@ -50,6 +50,7 @@ def test_the_environment_tells_whose_it_is_and_until_when(account):
     account.apply(FIRST)
 
     assert account.environment.tags == {"owner": "ann", "expires": "2026-12-04"}
+    assert account.beanstalk.application_tags == {"classifier": account.environment.tags}
 
 
 def test_events_are_told_as_they_come_each_once(account):
@@ -107,6 +108,7 @@ def test_a_new_expiry_is_an_update_of_its_own(account):
     account.apply(FIRST, expires=date(2027, 1, 31))
 
     assert account.environment.tags["expires"] == "2027-01-31"
+    assert account.beanstalk.application_tags["classifier"]["expires"] == "2027-01-31"
     assert account.environment.status == "Ready"
 
 
@@ -328,7 +330,10 @@ def test_destroy_can_be_repeated_and_finds_nothing(account):
 
     destroy(account.at)
 
-    assert "There is no environment staging." in account.told.lines
+    assert (
+        "There is no environment staging in eu-central-1 of 123456789012, or none that you may see."
+        in account.told.lines
+    )
 
 
 def test_what_is_not_gone_after_destroy_is_named(account, monkeypatch):
@@ -499,7 +504,7 @@ def test_an_environment_of_another_application_is_not_touched(account):
         account.apply(FIRST)
 
 
-@pytest.mark.parametrize("operation", ["DescribeEnvironments", "CreateStorageLocation", "CreateEnvironment"])
+@pytest.mark.parametrize("operation", ["CheckDNSAvailability", "CreateStorageLocation", "CreateEnvironment"])
 def test_a_missing_right_is_named(account, operation):
     account.beanstalk.denied = {operation: f"elasticbeanstalk:{operation}"}
 
@@ -507,6 +512,15 @@ def test_a_missing_right_is_named(account, operation):
         account.apply(FIRST)
 
     assert "as deploy.json does" in failure.value.remedy
+
+
+def test_an_environment_that_may_not_be_seen_is_told_as_such(account):
+    account.beanstalk.denied = {"DescribeEnvironments": "elasticbeanstalk:DescribeEnvironments"}
+
+    with pytest.raises(UpdateFailedError, match="you may not see it") as failure:
+        account.apply(FIRST)
+
+    assert "elasticbeanstalk:DescribeEnvironments" in failure.value.remedy
 
 
 def test_a_right_that_beanstalk_lacks_on_behalf_of_the_caller_is_named(account):
