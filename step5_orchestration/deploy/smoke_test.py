@@ -17,6 +17,7 @@ IMAGENET_CATS = ("tabby", "tiger cat", "Egyptian cat")
 _ONE_ANSWER_S = 60  # longer than the service's own deadline, so that its answer is told and not our impatience
 _ONE_PROBE_S = 10
 _PAUSE_S = 2.0
+_SHOWN = 200  # characters of an answer that is none
 _REMEDY = "Look at the logs of what was deployed."
 
 
@@ -65,9 +66,12 @@ def _ask(session: requests.Session, address: str) -> dict[str, Any]:
             headers={"Content-Type": "application/octet-stream"},
             timeout=_ONE_ANSWER_S,
         )
-        answer = reply.json()
     except requests.RequestException as error:
         raise SmokeTestError(f"{address}/v1/classify gives no answer: {error}.", _REMEDY) from error
+    try:
+        answer = reply.json()
+    except requests.JSONDecodeError:
+        answer = reply.text[:_SHOWN]  # a page: of nginx, or of a load balancer
     if not reply.ok or not isinstance(answer, dict):
         raise SmokeTestError(f"{address}/v1/classify answers with status {reply.status_code}: {answer}.", _REMEDY)
     return answer

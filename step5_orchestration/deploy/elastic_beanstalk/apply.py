@@ -104,7 +104,7 @@ def _change_environment(plan: Plan, at: Workplace) -> None:
 
 
 def _change_tags(plan: Plan, environment: Environment, at: Workplace) -> None:
-    """Give an environment that was there before its new tags, which is an update of its own, and its application too."""
+    """Give an environment that was there before its new tags, which is an update of its own, and its application."""
     if plan.environment is not None and plan.changed_tags:
         watch = Watch(at)
         for arn in (plan.application_arn, environment.arn):

@@ -1,6 +1,7 @@
 """The verbs for Elastic Beanstalk: their names, and what can be given with them."""
 
 import argparse
+import math
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -20,6 +21,7 @@ from step5_orchestration.deploy.elastic_beanstalk.verbs import (
 )
 
 _POLICIES = "step5_orchestration/elastic_beanstalk/iam"
+_MOST = 1_000_000  # dollars a month, or minutes
 _READING, _ALL = "read_only.json", "deploy.json"
 
 
@@ -52,7 +54,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
 def _add_where(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--region", help="AWS region, such as eu-central-1 (that of the profile)")
     verb.add_argument("--profile", help="profile of ~/.aws/config (AWS_PROFILE)")
-    verb.add_argument("--timeout-minutes", type=float, default=30, metavar="N", help="for one change to be done (30)")
+    verb.add_argument("--timeout-minutes", type=_positive, default=30, metavar="N", help="for one change (30)")
 
 
 def _add_wanted(verb: argparse.ArgumentParser) -> None:
@@ -68,7 +70,18 @@ def _add_wanted(verb: argparse.ArgumentParser) -> None:
     add("--settings", type=Path, metavar="FILE", help="such lines in a file, which is better for secrets")
     add("--owner", help="whom to ask about it; a tag (you)")
     add("--expires", type=date.fromisoformat, metavar="YYYY-MM-DD", help="until when it is wanted; a tag (a week)")
-    add("--budget", type=float, metavar="DOLLARS", help="refuse what costs more a month, by estimate")
+    add("--budget", type=_positive, metavar="DOLLARS", help="refuse what costs more a month, by estimate")
+
+
+def _positive(text: str) -> float:
+    """Read a number above zero; neither infinity nor what is no number, which nothing could be held to."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < _MOST:
+        raise argparse.ArgumentTypeError(f"{text} is no number between 0 and {_MOST:,}")
+    return number
 
 
 def _add_output(verb: argparse.ArgumentParser) -> None:

@@ -96,7 +96,7 @@ def test_a_model_with_labels_of_its_own_may_answer_anything(check):
         ({"predictions": GOOD["predictions"]}, "answers with something else"),
         (GOOD | {"predictions": []}, "answers with something else"),
         ([], "answers with status 200"),
-        (b"<html>", "gives no answer"),
+        (b"<html>", "answers with status 200: <html>"),
     ],
 )
 def test_a_wrong_answer_does_not_pass(check, answer, complaint):
@@ -110,6 +110,18 @@ def test_a_refusal_does_not_pass_and_is_quoted(check):
         pytest.raises(SmokeTestError, match=r"status 429: .*queue_full"),
     ):
         check(address)
+
+
+def test_a_page_of_a_proxy_is_told_with_its_status(check):
+    page = b"<html><h1>502 Bad Gateway</h1>" + b" " * 1000
+
+    with (
+        service(page, status=502) as (address, _),
+        pytest.raises(SmokeTestError, match="status 502: <html><h1>502 Bad Gateway") as failure,
+    ):
+        check(address)
+
+    assert len(failure.value.detail) < 300
 
 
 def test_a_service_that_asks_for_a_key_gets_it():

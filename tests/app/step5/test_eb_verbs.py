@@ -302,6 +302,16 @@ def test_options_that_cannot_work_are_explained(account, images, run, arguments,
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("option", ["--budget", "--timeout-minutes"])
+@pytest.mark.parametrize("number", ["nan", "inf", "-1", "0", "much"])
+def test_nothing_can_be_held_to_what_is_no_number_above_zero(option, number, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["eb", "apply", f"{option}={number}"])
+
+    assert end.value.code == 2
+    assert f"{number} is no number between 0 and" in capsys.readouterr().err
+
+
 def test_ctrl_c_ends_with_its_code_and_what_is_left():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host, port = silent.getsockname()
