@@ -3,14 +3,14 @@
 Every step looks first whether it is done already: what was interrupted is taken up by the same command again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from step5_orchestration.deploy.elastic_beanstalk.account import Environment, find_environment, options_of
 from step5_orchestration.deploy.elastic_beanstalk.bundle import Bundle
 from step5_orchestration.deploy.elastic_beanstalk.options import OptionChanges
 from step5_orchestration.deploy.elastic_beanstalk.plan import Plan, as_tags
-from step5_orchestration.deploy.elastic_beanstalk.versions import create_version, last_verified, mark_verified, prune
+from step5_orchestration.deploy.elastic_beanstalk.versions import create_version, mark_verified, prune, verified
 from step5_orchestration.deploy.elastic_beanstalk.watch import Watch
 from step5_orchestration.deploy.elastic_beanstalk.workplace import Workplace
 from step5_orchestration.deploy.errors import DeployError, NothingToGoBackToError
@@ -50,14 +50,15 @@ def apply(plan: Plan, bundle: Bundle, at: Workplace) -> Environment:
 
 
 def roll_back(at: Workplace) -> Environment:
-    """Deploy the version that last passed the smoke test other than the one that runs.
+    """Deploy the version that passed the smoke test before the one that runs.
 
     Raises NothingToGoBackToError, UpdateFailedError or SmokeTestError.
     """
+    settle(at)
     environment = find_environment(at.clients, at.environment, at.application)
     if environment is None:
         raise NothingToGoBackToError(f"There is no environment {at.environment}.", "See what there is: eb status.")
-    label = last_verified(at, but=environment.version_label)
+    label = _version_before(environment.version_label, verified(at))
     if label is None:
         raise NothingToGoBackToError(
             f"No version other than {environment.version_label} has passed the smoke test in {at.environment}.",
@@ -82,6 +83,13 @@ def told_what_is_left(at: Workplace) -> Iterator[None]:
             "The same command again takes it up; eb status shows it, eb destroy removes it."
         )
         raise
+
+
+def _version_before(running: str, passed: Sequence[str]) -> str | None:
+    """Return what to go back to, of the versions that have passed, the last one first."""
+    if running in passed[1:]:
+        return running  # it passed long ago, and not since it runs again: going back to it was interrupted
+    return next((label for label in passed if label != running), None)
 
 
 def _change_environment(plan: Plan, at: Workplace) -> None:
@@ -115,7 +123,7 @@ def _change_tags(plan: Plan, environment: Environment, at: Workplace) -> None:
 def _go_back(plan: Plan, failure: DeployError, at: Workplace) -> None:
     """Put the last version that was known to work, and the options of before, in place of what has failed."""
     at.progress.say(f"Failed: {failure.detail}")
-    label = last_verified(at, but=plan.version_label)
+    label = next((label for label in verified(at) if label != plan.version_label), None)
     if plan.environment is not None and plan.environment.version_label == plan.version_label and plan.options:
         label = plan.version_label  # only options were changed
     if plan.environment is None or label is None:

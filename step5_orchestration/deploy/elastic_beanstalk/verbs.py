@@ -96,7 +96,6 @@ def run_logs(options: argparse.Namespace) -> int:
 def run_rollback(options: argparse.Namespace) -> int:
     """Go back."""
     with _workplace(options) as at:
-        settle(at)
         environment = roll_back(at)
     _print([f"{environment.address} runs {environment.version_label}"])
     return 0

@@ -56,15 +56,15 @@ def mark_verified(label: str, at: Workplace) -> None:
         at.clients.beanstalk.update_tags_for_resource(ResourceArn=version.arn, TagsToAdd=[tag])
 
 
-def last_verified(at: Workplace, *, but: str) -> str | None:
-    """Return the version that passed the smoke test here last, other than `but`; None where none did."""
+def verified(at: Workplace) -> list[str]:
+    """Return the versions that have passed the smoke test here, the last one first."""
     tag = _VERIFIED + at.environment
-    verified = [
+    passed = [
         (tags[tag], version.label)
         for version in find_versions(at.clients, at.application)
-        if version.label != but and tag in (tags := tags_of(at.clients, version.arn))
+        if tag in (tags := tags_of(at.clients, version.arn))
     ]
-    return max(verified)[1] if verified else None
+    return [label for _, label in sorted(passed, reverse=True)]
 
 
 def prune(at: Workplace) -> None:

@@ -293,6 +293,20 @@ def test_rollback_goes_to_the_version_before_and_again_forth(account):
     assert account.running == SECOND.revision
 
 
+@pytest.mark.parametrize("seconds", [10, 20, 30, 40])
+def test_an_interrupted_rollback_is_taken_up_by_the_same_command(account, seconds):
+    account.apply(FIRST)
+    account.apply(SECOND)
+    account.clock.interrupted_after = seconds
+    with pytest.raises(KeyboardInterrupt) as stop:
+        roll_back(account.at)
+
+    roll_back(account.at)
+
+    assert "takes it up" in stop.value.__notes__[0]
+    assert account.running == FIRST.revision
+
+
 def test_rollback_never_goes_to_a_version_that_has_failed(account):
     account.apply(FIRST)
     account.apply(SECOND)
