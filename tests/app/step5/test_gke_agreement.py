@@ -4,13 +4,16 @@ import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
 
+from step3_microservices.broker import create_celery
 from step3_microservices.gateway.config import Config as GatewayConfig
 from step3_microservices.recommender.config import Config as RecommenderConfig
 from step3_microservices.recommender.events_consumer import Config as EventsConfig
+from step3_microservices.redis_client import connect
 from step3_microservices.settings import read
 from step3_microservices.worker.config import Config as WorkerConfig
 from step5_orchestration.deploy.gke.cost import estimate, quantity, read_prices
@@ -22,6 +25,8 @@ STEP4 = ROOT / "step4_docker"
 COMPOSE = yaml.safe_load((STEP4 / "compose.yaml").read_text())
 CONFIGS = {"gateway": GatewayConfig, "worker": WorkerConfig, "recommender": RecommenderConfig, "events": EventsConfig}
 SERVICES = ("frontend", *CONFIGS, "redis")
+MEMORYSTORE = "gke with https and Memorystore"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB+/=\n-----END CERTIFICATE-----\n"
 FOR_BOTO3 = re.compile(r"AWS_\w+")
 
 per_deployment = pytest.mark.parametrize("deployment", DEPLOYMENTS)
@@ -206,6 +211,17 @@ def test_every_secret_that_a_pod_is_given_is_a_file_that_a_setting_names():
             "lists_credentials",
         }
         assert all(entry["resourceName"].startswith("projects/somebody/secrets/classifier-") for entry in entries)
+
+
+def test_memorystores_certificate_is_part_of_an_address_that_every_client_of_redis_takes():
+    (port,) = (
+        rule["port"] for rule in named(MEMORYSTORE, "NetworkPolicy", "to-memorystore")["spec"]["egress"][0]["ports"]
+    )
+    url = f"rediss://:password@10.0.0.3:{port}/0?ssl_ca_data={quote(CERTIFICATE, safe='')}"
+
+    assert read(WorkerConfig, {"REDIS_URL": url}).redis_url == url
+    assert connect(url).connection_pool.connection_kwargs["ssl_ca_data"] == CERTIFICATE
+    assert create_celery(url, visibility_timeout_s=60).connection_for_write().ssl == {"ssl_ca_data": CERTIFICATE}
 
 
 def test_lists_in_a_bucket_of_google_are_reached_as_in_s3():
