@@ -1,11 +1,12 @@
 """Each complaint of AWS, as it is worded there, is told with what helps against it."""
 
 import pytest
-from botocore.exceptions import ClientError, CredentialRetrievalError, LoginRefreshRequired
+from botocore.exceptions import ClientError, CredentialRetrievalError, EndpointConnectionError, LoginRefreshRequired
 
 from step5_orchestration.deploy.aws_errors import explained
 from step5_orchestration.deploy.errors import (
     CloudBusyError,
+    CloudUnreachableError,
     CredentialsError,
     DeployError,
     NameTakenError,
@@ -73,6 +74,13 @@ def test_what_passes_by_itself_is_waited_for(code, message, status):
 
     assert isinstance(failure, CloudBusyError)
     assert "the same command again" in failure.remedy
+
+
+def test_a_network_that_is_down_is_no_fault_of_the_options():
+    failure = told(EndpointConnectionError(endpoint_url="https://elasticbeanstalk.eu-central-1.amazonaws.com/"))
+
+    assert isinstance(failure, CloudUnreachableError)
+    assert failure.remedy == "Check the network and the region."
 
 
 @pytest.mark.parametrize("code", ["TooManyApplicationVersionsException", "TooManyBuckets", "VcpuLimitExceeded"])

@@ -473,6 +473,26 @@ def test_after_destroy_all_of_it_can_be_made_anew(account):
     assert account.running == FIRST.revision
 
 
+def test_what_is_just_being_removed_is_made_anew_once_it_is_gone(account):
+    account.apply(FIRST)
+    account.beanstalk.terminate("staging")
+
+    account.apply(FIRST)
+
+    assert "staging is Terminating: waiting for that first." in account.told.lines
+    assert account.running == FIRST.revision
+
+
+def test_a_version_that_cannot_be_gone_back_to_is_told(account):
+    account.apply(FIRST)
+    account.beanstalk.outcomes = ["fails", "fails"]
+
+    with pytest.raises(UpdateFailedError, match=f"^{FIRST.revision}.* did not come up") as failure:
+        account.apply(SECOND)
+
+    assert SECOND.revision in failure.value.__context__.detail
+
+
 def test_what_is_over_budget_is_refused_before_anything_is_made(account):
     with pytest.raises(OverBudgetError, match=r"\$40.21 a month by estimate; the budget is \$40.00"):
         account.apply(FIRST, budget=40)

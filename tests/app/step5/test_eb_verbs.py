@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 
 from step5_orchestration.deploy.__main__ import main
+from step5_orchestration.deploy.elastic_beanstalk import verbs
 from step5_orchestration.deploy.elastic_beanstalk.status import fetch_logs, status_lines
 from step5_orchestration.deploy.elastic_beanstalk.verbs import fetch
 from step5_orchestration.deploy.errors import UpdateTimeoutError
@@ -164,6 +165,40 @@ def test_plan_warns_of_what_goes_with_an_instance(account, images, run):
     _, out, _ = run("plan", *NAMED, "--images", images, "--deployment-policy", "Immutable")
 
     assert "Immutable replaces the instance, and with it Redis" in out
+
+
+def test_apply_and_rollback_print_where_it_answers_and_nothing_else(account, images, run, monkeypatch):
+    monkeypatch.setattr(verbs, "SystemClock", lambda: account.clock)
+    monkeypatch.setattr(verbs, "smoke_test", lambda address, **_: account.smoke_test(address))
+    account.apply(SECOND)
+
+    code, out, err = run("apply", *NAMED, "--images", images, "--budget", "41")
+    assert (code, out) == (0, "http://staging.eu-central-1.elasticbeanstalk.com\n")
+    assert "Environment update completed." in err
+
+    code, out, _ = run("rollback", *NAMED)
+    assert (code, out) == (0, f"http://staging.eu-central-1.elasticbeanstalk.com runs {account.environment.label}\n")
+    assert account.running == SECOND.revision
+
+
+@pytest.mark.parametrize("verb", ["logs", "rollback"])
+def test_what_is_not_there_has_no_logs_and_nothing_to_go_back_to(account, run, verb):
+    code, _, err = run(verb, *NAMED)
+
+    assert code == 2
+    assert "There is no environment staging." in err
+    assert "eb status" in err
+
+
+def test_plan_tells_of_a_newer_platform_and_of_a_price_that_is_unknown(account, images, run):
+    account.apply(FIRST)
+    account.environment.stack = "64bit Amazon Linux 2023 v4.0.0 running Docker"
+
+    code, out, _ = run("plan", *NAMED, "--images", images, "--instance-type", "x9.huge")
+
+    assert code == 0
+    assert "v4.0.0 running Docker -> 64bit Amazon Linux 2023 v4.6.0 running Docker" in out
+    assert "No estimate" in out
 
 
 def test_bundle_writes_what_would_be_uploaded(images, run, tmp_path):
