@@ -4,15 +4,19 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from shared.classifier.preprocess import Batch
+
+if TYPE_CHECKING:
+    from openvino import Core
 
 Floats = npt.NDArray[np.float32]
 
@@ -39,7 +43,7 @@ class CompiledModel:
         }
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
-        core = _openvino().Core()
+        core = _core()
         self._graph = graph
         self._request = core.compile_model(core.read_model(graph), "CPU", settings).create_infer_request()
 
@@ -66,7 +70,7 @@ class CompiledModel:
 
 def is_supported(precision: str) -> bool:
     """Tell whether this processor has arithmetic for "float32", "bfloat16" or "int8"."""
-    return _NEEDS[precision] in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return _NEEDS[precision] in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _pieces(count: int) -> Iterator[tuple[int, int]]:
@@ -76,6 +80,17 @@ def _pieces(count: int) -> Iterator[tuple[int, int]]:
         while count - start >= size:
             yield start, size
             start += size
+
+
+@cache
+def _core() -> "Core":
+    """Return OpenVINO's entry, one for the whole life of the process.
+
+    A Core gives the thread that made it a stack for signals, and takes the memory away when it goes. Where another
+    thread lets it go, with a model that was replaced, the next signal would end the process by a segmentation fault.
+    """
+    core: Core = _openvino().Core()
+    return core
 
 
 def _openvino() -> ModuleType:

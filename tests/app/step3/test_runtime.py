@@ -38,6 +38,23 @@ sys.stdout.flush()
 sys.stdin.read()
 """
 
+STOPPED_AFTER_A_SWITCH = """
+import os, signal
+from pathlib import Path
+from threading import Thread
+from step3_microservices.worker.artifacts import fetch
+from step3_microservices.worker.runtime import load_artifact
+artifact = fetch({artifacts!r}, "efficientnet_lite0", Path({artifacts!r}))
+served = [load_artifact(artifact, "int8")]
+def switch():
+    served[:] = [load_artifact(artifact, "int8")]
+thread = Thread(target=switch)
+thread.start()
+thread.join()
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
 
 @pytest.fixture(scope="module")
 def artifact(artifacts: Path) -> Artifact:
@@ -188,3 +205,11 @@ def test_a_process_that_serves_is_small_and_has_no_tensorflow(artifacts: Path):
     assert process.returncode == 0
     assert imported == []
     assert megabytes < 200
+
+
+def test_a_process_that_has_switched_to_another_model_still_hears_signals(artifacts: Path):
+    program = STOPPED_AFTER_A_SWITCH.format(artifacts=str(artifacts))
+
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (run.returncode, run.stdout) == (0, "heard\n"), run.stderr
