@@ -1,9 +1,5 @@
-"""Every kustomization of this step as manifests, rendered once for all tests.
+"""Every kustomization of this step as manifests, rendered once for all tests."""
 
-`python -m tests.app.step5.kubernetes_rendered FOLDER` writes them, for tools that read files.
-"""
-
-import sys
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +18,7 @@ DEPLOYMENTS = {
     "gke with https and Memorystore": Overlay("gke", None, ("https", "memorystore")),
 }
 STATIC_SITE = "static_site"
+EVERYTHING = (*DEPLOYMENTS, STATIC_SITE)
 WITH_PODS = ("Deployment", "StatefulSet", "Job", "CronJob")
 
 
@@ -60,11 +57,8 @@ def settings(deployment: str, workload: Manifest, container: dict) -> dict[str, 
 
 
 def write(folder: Path) -> None:
+    """Write them, for tools that read files."""
     folder.mkdir(parents=True, exist_ok=True)
-    for deployment in (*DEPLOYMENTS, STATIC_SITE):
+    for deployment in EVERYTHING:
         path = folder / f"{deployment.replace(' ', '-')}.yaml"
         path.write_text(yaml.safe_dump_all(manifests(deployment)))
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))
