@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from step5_orchestration.deploy.errors import DeployError, NothingToGoBackToError
-from step5_orchestration.deploy.gke.address import reached
+from step5_orchestration.deploy.gke.address import check_named, reached
 from step5_orchestration.deploy.gke.kubectl_errors import kinds_missing
 from step5_orchestration.deploy.gke.manifests import NAMESPACE, WORKLOADS, Manifest, Rendered, as_text
 from step5_orchestration.deploy.gke.migrations import migrate
@@ -32,6 +32,7 @@ def apply(rendered: Rendered, revision: str, cluster: Cluster, check: Check) -> 
 
     Every step may be done again: who is interrupted calls it once more, or goes back.
     """
+    check_named(rendered.manifests, check.address)
     check_kinds(rendered, cluster)
     apply_told(rendered.without(*_SERVICES, "Job"), cluster)
     _make_redis_secret(rendered, cluster)
@@ -93,6 +94,7 @@ def _go_back(to: Record, cluster: Cluster, check: Check) -> None:
     Not by `kubectl rollout undo`: it knows Deployments alone; it numbers anew what it has gone back to, so that nothing
     is found a second time; and fields that it restores are its own, which no later apply of ours removes.
     """
+    check_named(to.manifests, check.address)
     cluster.progress.say(f"Going back to {to.revision}.")
     apply_told(to.manifests, cluster)
     _checked([one for one in to.manifests if one["kind"] in WORKLOADS], cluster, check)

@@ -9,9 +9,13 @@ from collections.abc import Iterator
 import pytest
 
 from step5_orchestration.deploy.__main__ import main
-from step5_orchestration.deploy.errors import NotDestroyedError, UpdateTimeoutError
+from step5_orchestration.deploy.errors import ConfigurationError, NotDestroyedError, UpdateTimeoutError
 from step5_orchestration.deploy.gke.address import reached
+from step5_orchestration.deploy.gke.apply import apply
 from step5_orchestration.deploy.gke.destroy import destroy
+from step5_orchestration.deploy.gke.manifests import Rendered
+from step5_orchestration.deploy.gke.workplace import Check
+from tests.app.step5.kubernetes_rendered import manifests
 from tests.app.step5.kubernetes_world import World, a_world, image
 from tests.conftest import ROOT
 
@@ -243,6 +247,16 @@ def test_a_deployment_over_budget_is_refused_before_the_cluster_is_touched(
 
     assert code == 2
     assert "the budget is $500" in capfd.readouterr().err
+    assert world.cluster.requests == []
+
+
+def test_what_has_a_certificate_is_asked_by_its_name(world: World):
+    rendered = Rendered(manifests("gke with https and Memorystore"))
+
+    with pytest.raises(ConfigurationError, match="A certificate is for a name") as refused:
+        apply(rendered, "aaaaaaaaaaaa", world.target, Check(lambda _: None, None, 10))
+
+    assert refused.value.remedy == "Say the name: --address https://NAME."
     assert world.cluster.requests == []
 
 
