@@ -1,7 +1,7 @@
 """A canary: the new container images beside the old ones, with a growing share of the requests, until it is decided."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from step5_orchestration.deploy.errors import DeployError, NothingToGoBackToError
@@ -19,6 +19,8 @@ PARTS = ("frontend", "gateway")  # that a canary has of its own
 _ROUTE = "httproutes.gateway.networking.k8s.io"
 _NAME = "classifier"
 _TRACK = "canary"
+_STABLE: Mapping[str, str | int] = {"name": "frontend", "port": 8080}  # as the manifest has it
+_HEALTHY_S = 60.0  # a load balancer has found out by then; it answers 503 in the place of whom it does not know yet
 _DRAINED_S = 60.0  # requests that have begun there may last so long
 _KINDS = "deployments,services,serviceaccounts,horizontalpodautoscalers,poddisruptionbudgets"
 _POLICIES = "gcpbackendpolicies.networking.gke.io,healthcheckpolicies.networking.gke.io"
@@ -50,6 +52,9 @@ def try_canary(rendered: Rendered, cluster: Cluster, trial: Trial, timeout_s: fl
         for job in rendered.of("Job"):
             migrate(job, cluster)
         wait_until_rolled_out([one for one in rendered.of(*WORKLOADS) if _is_canary(one)], cluster, timeout_s)
+        _set_weight(0, cluster)
+        cluster.progress.waiting("waiting until the load balancer knows the canary")
+        cluster.clock.sleep(_HEALTHY_S)
         for weight in trial.weights:
             _set_weight(weight, cluster)
             _watch(weight, cluster, trial)
@@ -59,7 +64,7 @@ def try_canary(rendered: Rendered, cluster: Cluster, trial: Trial, timeout_s: fl
 
 def remove_canary(cluster: Cluster) -> None:
     """Send every request to what has served before, and remove the canary. Raises DeployError."""
-    _set_weight(0, cluster)
+    _route_to([_STABLE], cluster)
     cluster.progress.waiting("waiting for what the canary has in work")
     cluster.clock.sleep(_DRAINED_S)
     cluster.kubectl.run("delete", f"{_KINDS},{_POLICIES}", "--selector", f"track={_TRACK}", "--wait")
@@ -90,12 +95,14 @@ def _refused(impression: Impression, canary: Figures, stable: Figures) -> Canary
 
 
 def _set_weight(percent: int, cluster: Cluster) -> None:
-    backends = [{"name": "frontend", "port": 8080, "weight": 100 - percent}]
-    if percent:
-        backends.append({"name": "frontend-canary", "port": 8080, "weight": percent})
+    canary = {**_STABLE, "name": "frontend-canary", "weight": percent}
+    _route_to([{**_STABLE, "weight": 100 - percent}, canary], cluster)
+    cluster.progress.say(f"The canary gets {percent} % of the requests.")
+
+
+def _route_to(backends: Sequence[Mapping[str, str | int]], cluster: Cluster) -> None:
     change = [{"op": "replace", "path": "/spec/rules/0/backendRefs", "value": backends}]
     cluster.kubectl.run("patch", _ROUTE, _NAME, "--type=json", f"--patch={json.dumps(change)}")
-    cluster.progress.say(f"The canary gets {percent} % of the requests.")
 
 
 def _of_canary(rendered: Rendered) -> list[Manifest]:

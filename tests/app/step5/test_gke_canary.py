@@ -119,9 +119,10 @@ def test_a_good_canary_gets_more_and_more_and_is_then_removed(world: World, rend
 
     try_canary(rendered, world.target, trial(world), timeout_s=10)
 
-    assert shares[:3] == [{"frontend": 95, "frontend-canary": 5}] * 3
-    assert shares[3:6] == [{"frontend": 50, "frontend-canary": 50}] * 3
-    assert world.weights == {"frontend": 100}
+    assert shares[0] == {"frontend": 100, "frontend-canary": 0}, "the load balancer has to find it healthy first"
+    assert shares[1:4] == [{"frontend": 95, "frontend-canary": 5}] * 3
+    assert shares[4:7] == [{"frontend": 50, "frontend-canary": 50}] * 3
+    assert world.weights == {"frontend": 1}
     assert [name for name in world.names("deployments") if "canary" in name] == []
 
 
@@ -140,7 +141,7 @@ def test_a_canary_that_fails_more_often_gets_nothing_more_and_is_removed(world: 
     with pytest.raises(CanaryRefusedError, match=r"200 requests, 10.00% errors"):
         try_canary(rendered, world.target, trial(world), timeout_s=10)
 
-    assert world.weights == {"frontend": 100}
+    assert world.weights == {"frontend": 1}
     assert world.running("gateway") == image("gateway", "a")
     assert [name for name in world.names("deployments") if "canary" in name] == []
 
@@ -151,7 +152,7 @@ def test_a_canary_goes_back_when_its_figures_cannot_be_had_any_more(world: World
     with pytest.raises(PrometheusError, match="gives no figures"):
         try_canary(rendered, world.target, lost, timeout_s=10)
 
-    assert world.weights == {"frontend": 100}
+    assert world.weights == {"frontend": 1}
 
 
 def test_there_has_to_be_something_that_a_canary_stands_beside(world: World, rendered: Rendered):

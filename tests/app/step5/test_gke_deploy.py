@@ -190,7 +190,7 @@ def test_a_canary_that_is_good_is_promoted(deployed: World, monkeypatch: pytest.
     code = run(deployed, "apply", "--canary", "--prometheus", deployed.prometheus, "--weights", "10", pushed="b")
 
     assert code == 0
-    assert shares == [10, 10, 10, 0]
+    assert shares == [0, 10, 10, 10, 0]
     assert deployed.running("gateway") == image("gateway", "b")
     assert [name for name in deployed.names("deployments") if "canary" in name] == []
 
