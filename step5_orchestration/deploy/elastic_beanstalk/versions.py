@@ -23,6 +23,7 @@ _VERIFIED = "verified-"
 _PAUSE_S = 5
 _LONGEST_S = 300
 _KEPT = 10
+_KEPT_FOR_EACH = 2  # environment: what runs there, and what it would go back to
 _NOT_FOUND = "404"  # all that S3 says to a question for the head alone
 
 
@@ -58,21 +59,18 @@ def mark_verified(label: str, at: Workplace) -> None:
 
 def verified(at: Workplace) -> list[str]:
     """Return the versions that have passed the smoke test here, the last one first."""
-    tag = _VERIFIED + at.environment
-    passed = [
-        (tags[tag], version.label)
-        for version in find_versions(at.clients, at.application)
-        if tag in (tags := tags_of(at.clients, version.arn))
-    ]
-    return [label for _, label in sorted(passed, reverse=True)]
+    return _passed(at).get(_VERIFIED + at.environment, [])
 
 
 def prune(at: Workplace) -> None:
-    """Remove old versions that run nowhere: an account may have only so many."""
-    running = {environment.version_label for environment in find_environments(at.clients, at.application)}
+    """Remove old versions that run nowhere, and that none would go back to: an account may have only so many."""
+    kept = {environment.version_label for environment in find_environments(at.clients, at.application)}
     ours = [version for version in find_versions(at.clients, at.application) if is_ours(version.label)]
+    if len(ours) <= _KEPT:
+        return
+    kept.update(label for labels in _passed(at).values() for label in labels[:_KEPT_FOR_EACH])
     for version in ours[_KEPT:]:
-        if version.label not in running:
+        if version.label not in kept:
             delete_version(version, at)
             at.progress.say(f"Removed the old version {version.label}.")
 
@@ -82,6 +80,16 @@ def delete_version(version: Version, at: Workplace) -> None:
     at.clients.beanstalk.delete_application_version(
         ApplicationName=at.application, VersionLabel=version.label, DeleteSourceBundle=True
     )
+
+
+def _passed(at: Workplace) -> dict[str, list[str]]:
+    """Return by tag, one for each environment, the versions that have passed there, the last one first."""
+    passed: dict[str, list[tuple[str, str]]] = {}
+    for version in find_versions(at.clients, at.application):
+        for tag, when in tags_of(at.clients, version.arn).items():
+            if tag.startswith(_VERIFIED):
+                passed.setdefault(tag, []).append((when, version.label))
+    return {tag: [label for _, label in sorted(found, reverse=True)] for tag, found in passed.items()}
 
 
 def _upload(bundle: Bundle, at: Workplace) -> tuple[str, str]:

@@ -587,6 +587,18 @@ def test_old_versions_make_room_but_not_the_one_that_runs_elsewhere(account):
     assert len(account.bundles()) == len(kept)
 
 
+def test_old_versions_make_room_but_not_the_two_that_passed_last_elsewhere(account):
+    elsewhere = [account.apply(pushed(f"{number:012x}")).version_label for number in range(3)]
+    for day, label in enumerate(elsewhere, start=1):
+        account.beanstalk.versions["classifier", label].tags["verified-production"] = f"2026-11-{day:02}T00:00:00+00:00"
+
+    for number in range(3, 14):
+        account.apply(pushed(f"{number:012x}"))
+
+    kept = {label for _, label in account.beanstalk.versions}
+    assert kept.intersection(elsewhere) == set(elsewhere[1:])
+
+
 def test_a_bundle_that_beanstalk_does_not_accept_is_told_and_not_deployed(account, monkeypatch):
     monkeypatch.setattr(account.beanstalk, "is_bundle", lambda *_: False)
 
