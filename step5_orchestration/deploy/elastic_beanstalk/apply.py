@@ -123,15 +123,15 @@ def _change_tags(plan: Plan, environment: Environment, at: Workplace) -> None:
 def _go_back(plan: Plan, failure: DeployError, at: Workplace) -> None:
     """Put the last version that was known to work, and the options of before, in place of what has failed."""
     at.progress.say(f"Failed: {failure.detail}")
-    label = next((label for label in verified(at) if label != plan.version_label), None)
-    if plan.environment is not None and plan.environment.version_label == plan.version_label and plan.options:
-        label = plan.version_label  # only options were changed
-    if plan.environment is None or label is None:
+    there = plan.environment
+    only_options = there is not None and there.version_label == plan.version_label and plan.options
+    label = next((label for label in verified(at) if only_options or label != plan.version_label), None)
+    if there is None or label is None:
         at.progress.say("There is no earlier version to go back to; it is left as it is, for you to look at.")
         return
     at.progress.say(f"Going back to {label}.")
     settle(at)
-    now = options_of(at.clients, plan.environment)
+    now = options_of(at.clients, there)
     _update(label, plan.options.undone(plan.options_before, now), at)
     at.progress.say(f"{at.environment} runs {label} again.")
 

@@ -218,6 +218,30 @@ def test_a_first_version_that_fails_can_be_followed_by_a_good_one(account):
     assert account.running == SECOND.revision
 
 
+def test_a_version_that_never_passed_is_nothing_to_go_back_to_with_other_options_either(account):
+    account.broken = {FIRST.revision}
+    with pytest.raises(SmokeTestError):
+        account.apply(FIRST)
+    account.told.lines.clear()
+
+    with pytest.raises(SmokeTestError):
+        account.apply(FIRST, instance_type="t3.large")
+
+    assert "no earlier version to go back to" in account.told.text
+
+
+def test_options_alone_that_fail_are_undone_and_the_version_stays(account):
+    account.apply(FIRST)
+    account.apply(SECOND)
+    account.beanstalk.outcomes = ["sickens"]
+
+    with pytest.raises(UpdateTimeoutError):
+        account.apply(SECOND, instance_type="t3.large")
+
+    assert account.running == SECOND.revision
+    assert account.environment.options["aws:ec2:instances", "InstanceTypes"] == "t3.medium"
+
+
 def test_what_has_failed_is_deployed_anew_once_its_cause_is_mended(account):
     account.beanstalk.outcomes = ["fails"]
     with pytest.raises(UpdateFailedError):
