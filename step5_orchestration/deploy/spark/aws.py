@@ -65,7 +65,11 @@ def emr(parameters: Parameters, source: Source, to: Emr) -> AwsRequest:
                 },
             }
         ],
-        "Tags": [{"Key": "owner", "Value": job.owner}],
+        # Without the second a role with AmazonEMRServicePolicy_v2, as consoles make it, may not start it.
+        "Tags": [
+            {"Key": "owner", "Value": job.owner},
+            {"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"},
+        ],
     }
     watch = f"aws emr describe-cluster --region {to.region} --cluster-id {{id}} --query Cluster.Status"
     return AwsRequest("emr", to.region, "run_job_flow", request, watch)

@@ -1,5 +1,6 @@
 """What a job of Spark asks of each cluster, held against what the clusters' own clients accept."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -71,10 +72,22 @@ def test_emr_gets_a_cluster_that_runs_the_job_and_ends_with_it(parameters: Path,
     arguments = step["Config"]["Args"]
     assert cluster["Id"] in told.splitlines()[-1]
     assert described["AutoTerminate"] is True
-    assert described["Tags"] == [{"Key": "owner", "Value": "our-team"}]
+    assert {tag["Key"]: tag["Value"] for tag in described["Tags"]} == {
+        "owner": "our-team",
+        "for-use-with-amazon-emr-managed-policies": "true",
+    }
     assert step["ActionOnFailure"] == "TERMINATE_CLUSTER"
     for file in (argument for argument in arguments if "/code/" in argument):
         assert file.removeprefix(f"s3://{BUCKET}/") in keys_in_bucket(), "the job would start without its program"
+
+
+def test_who_submits_may_hand_over_the_roles_that_the_parameters_name():
+    statements = json.loads((ROOT / "step5_orchestration/spark/iam/submit.json").read_text())["Statement"]
+    (passed,) = (one["Resource"] for one in statements if one["Action"] == ["iam:PassRole"])
+    emr, serverless = (read_parameters(ROOT / PARAMETERS, on).platform for on in ("emr", "emr-serverless"))
+
+    named = {emr.service_role, emr.instance_profile, serverless.role.rpartition("/")[2].removeprefix("YOUR-")}
+    assert {role.rpartition("/")[2] for role in passed} == named
 
 
 def test_emr_serverless_gets_a_run_of_the_application(parameters: Path, aws, capsys):
