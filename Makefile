@@ -256,10 +256,11 @@ REQUIREMENTS := $(addsuffix /requirements.txt,step1_script step2_webapp step3_mi
 	@$(INSTALL) $(QUIETLY) -r tests/requirements.txt || $(FAILED)
 	@touch $@
 
+# It comes as source, of which a package is made first: 460 MB that need not be compressed to be unpacked again.
 .venv/spark.stamp: .venv/run.stamp step3_microservices/recommender/requirements-spark.txt
 	@echo "==> Spark (450 MB the first time)"
 	@$(PREPARE)
-	@$(INSTALL) --no-deps -c $(CONSTRAINTS) pyspark || $(FAILED)
+	@$(INSTALL) --no-deps -c $(CONSTRAINTS) --config-settings=--build-option=--compression=stored pyspark || $(FAILED)
 	@$(INSTALL) $(QUIETLY) -r step3_microservices/recommender/requirements-spark.txt || $(FAILED)
 	@touch $@
 
