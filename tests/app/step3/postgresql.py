@@ -5,6 +5,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,8 +46,6 @@ class PostgreSQL:
 
     def make(self) -> None:
         if os.geteuid() == 0:
-            for path in (self.folder, *list(self.folder.parents)[:3]):
-                path.chmod(0o755)
             shutil.chown(self.folder, "nobody")
         command = [self.programs / "initdb", "-D", self.folder / "data", "-U", "tester", "-A", "trust", "-N"]
         subprocess.run(command, check=True, **self.options)
@@ -75,18 +74,20 @@ class PostgreSQL:
 
 
 @contextmanager
-def postgresql_server(folder: Path) -> Iterator[PostgreSQL]:
+def postgresql_server() -> Iterator[PostgreSQL]:
     pytest.importorskip("psycopg", reason="requirements-postgresql.txt is not installed")
     programs = _programs()
     if programs is None:
         pytest.skip("there is no PostgreSQL here (Debian, Ubuntu: apt-get install postgresql)")
-    server = PostgreSQL(programs, folder)
-    server.make()
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+    # Not in pytest's folder, which is root's alone, where the server is nobody's.
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as folder:
+        server = PostgreSQL(programs, Path(folder))
+        server.make()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def _programs() -> Path | None:
