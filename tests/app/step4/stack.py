@@ -46,6 +46,10 @@ class Stack:
         """Start what does not run, and wait until all of it is healthy."""
         self.compose("up", "--detach", "--wait", *arguments)
 
+    def remove(self) -> None:
+        """Leave nothing of it."""
+        self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "10")
+
     def logs(self) -> str:
         """Return the last lines of everybody."""
         return self.compose("logs", "--tail", "20", check=False).stdout
@@ -90,10 +94,11 @@ def running(
     (folder / "override.yaml").write_text(override or "{}")
     stack = Stack(client, environment, f"{PROJECT}-{folder.name}", (FOLDER / "compose.yaml", folder / "override.yaml"))
     try:
+        stack.remove()  # what a run that was killed has left; its volumes know other passwords
         stack.up(*services)
         yield stack
     finally:
-        stack.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "10")
+        stack.remove()
 
 
 def problem(response: requests.Response) -> dict[str, Any]:

@@ -56,12 +56,14 @@ def instance(container_images: dict[str, str], tmp_path: Path) -> Iterator[tuple
     (current / ".env").write_text("PRECISION=float32\n")  # as the platform writes what was set
 
     command = [program("docker-compose"), "-p", f"eb-{tmp_path.name.replace('_', '-')}"]
+    down = [*command, "down", "--volumes", "--timeout", "5"]
     try:
+        subprocess.run(down, cwd=current, check=False, capture_output=True)  # what a run that was killed has left
         up = subprocess.run([*command, "up", "--detach"], cwd=current, capture_output=True, text=True, check=False)
         assert up.returncode == 0, up.stderr
         yield f"http://127.0.0.1:{port}", tmp_path
     finally:
-        subprocess.run([*command, "down", "--volumes", "--timeout", "5"], cwd=current, check=False, capture_output=True)
+        subprocess.run(down, cwd=current, check=False, capture_output=True)
 
 
 def replaced(text: str, changes: dict[str, str]) -> str:
