@@ -15,7 +15,7 @@ from step5_orchestration.deploy.spark.arguments import (
     settings,
     spark_submit,
 )
-from step5_orchestration.deploy.spark.parameters import Emr, EmrServerless, Parameters
+from step5_orchestration.deploy.spark.parameters import Emr, EmrServerless, Job, Parameters
 from step5_orchestration.deploy.spark.source import Source
 
 
@@ -38,7 +38,6 @@ class AwsRequest:
 
 def emr(parameters: Parameters, source: Source, to: Emr) -> AwsRequest:
     """Return the request for a cluster that runs the job and ends, whether that succeeds or fails."""
-    options = settings(parameters, on_yarn(parameters))
     job = parameters.job
     request = {
         "Name": job.name,
@@ -47,24 +46,8 @@ def emr(parameters: Parameters, source: Source, to: Emr) -> AwsRequest:
         "LogUri": f"{job.at(job.code)}/logs/",
         "ServiceRole": to.service_role,
         "JobFlowRole": to.instance_profile,
-        "Instances": {
-            "InstanceGroups": [
-                {"InstanceRole": "MASTER", "InstanceType": to.primary_type, "InstanceCount": 1},
-                {"InstanceRole": "CORE", "InstanceType": to.core_type, "InstanceCount": to.core_count},
-            ],
-            "Ec2SubnetId": to.subnet,
-            "KeepJobFlowAliveWhenNoSteps": False,
-        },
-        "Steps": [
-            {
-                "Name": job.name,
-                "ActionOnFailure": "TERMINATE_CLUSTER",
-                "HadoopJarStep": {
-                    "Jar": "command-runner.jar",
-                    "Args": spark_submit(parameters, source, ["--master", "yarn", *options]),
-                },
-            }
-        ],
+        "Instances": _instances(to),
+        "Steps": [_step(parameters, source)],
         # Without the second a role with AmazonEMRServicePolicy_v2, as consoles make it, may not start it.
         "Tags": [
             {"Key": "owner", "Value": job.owner},
@@ -78,29 +61,19 @@ def emr(parameters: Parameters, source: Source, to: Emr) -> AwsRequest:
 def emr_serverless(parameters: Parameters, source: Source, to: EmrServerless) -> AwsRequest:
     """Return the request for one run on an application that is there."""
     job = parameters.job
-    own = {"spark.submit.pyFiles": archive_at(job, source)}
-    if packed := environment_at(job):
-        own["spark.archives"] = packed
-        for variable in ("driverEnv.PYSPARK_DRIVER_PYTHON", "driverEnv.PYSPARK_PYTHON"):
-            own[f"spark.emr-serverless.{variable}"] = PYTHON
-        own["spark.executorEnv.PYSPARK_PYTHON"] = PYTHON
+    submit = {
+        "entryPoint": entry_at(job, source),
+        "entryPointArguments": programs(parameters),
+        "sparkSubmitParameters": shlex.join(settings(parameters, _of_serverless(job, source))),
+    }
+    logs = {"s3MonitoringConfiguration": {"logUri": f"{job.at(job.code)}/logs/"}}
     request = {
         "applicationId": to.application,
         "executionRoleArn": to.role,
         "name": job.name,
         "executionTimeoutMinutes": to.timeout_minutes,
-        "jobDriver": {
-            "sparkSubmit": {
-                "entryPoint": entry_at(job, source),
-                "entryPointArguments": programs(parameters),
-                "sparkSubmitParameters": shlex.join(settings(parameters, own)),
-            }
-        },
-        "configurationOverrides": {
-            "monitoringConfiguration": {
-                "s3MonitoringConfiguration": {"logUri": f"{job.at(job.code)}/logs/"},
-            }
-        },
+        "jobDriver": {"sparkSubmit": submit},
+        "configurationOverrides": {"monitoringConfiguration": logs},
         "tags": {"owner": job.owner},
     }
     watch = (
@@ -108,3 +81,32 @@ def emr_serverless(parameters: Parameters, source: Source, to: EmrServerless) ->
         " --query jobRun.state"
     )
     return AwsRequest("emr-serverless", to.region, "start_job_run", request, watch)
+
+
+def _instances(to: Emr) -> dict[str, Any]:
+    return {
+        "InstanceGroups": [
+            {"InstanceRole": "MASTER", "InstanceType": to.primary_type, "InstanceCount": 1},
+            {"InstanceRole": "CORE", "InstanceType": to.core_type, "InstanceCount": to.core_count},
+        ],
+        "Ec2SubnetId": to.subnet,
+        "KeepJobFlowAliveWhenNoSteps": False,
+    }
+
+
+def _step(parameters: Parameters, source: Source) -> dict[str, Any]:
+    options = ["--master", "yarn", *settings(parameters, on_yarn(parameters))]
+    jar = {"Jar": "command-runner.jar", "Args": spark_submit(parameters, source, options)}
+    return {"Name": parameters.job.name, "ActionOnFailure": "TERMINATE_CLUSTER", "HadoopJarStep": jar}
+
+
+def _of_serverless(job: Job, source: Source) -> dict[str, str]:
+    """Return the settings that tell Serverless where the programs and their packages are."""
+    own = {"spark.submit.pyFiles": archive_at(job, source)}
+    if packed := environment_at(job):
+        driver = (
+            "spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON",
+            "spark.emr-serverless.driverEnv.PYSPARK_PYTHON",
+        )
+        own |= {"spark.archives": packed} | dict.fromkeys((*driver, "spark.executorEnv.PYSPARK_PYTHON"), PYTHON)
+    return own
