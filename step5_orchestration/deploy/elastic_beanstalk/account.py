@@ -47,7 +47,6 @@ class Version:
     arn: str
     status: str  # in capitals
     created: float  # seconds since 1970
-    bundle: tuple[str, str]  # bucket and key
 
 
 def find_environment(clients: Clients, name: str, application: str) -> Environment | None:
@@ -152,11 +151,9 @@ def _environment(one: Mapping[str, Any]) -> Environment:
 
 
 def _version(one: Mapping[str, Any]) -> Version:
-    bundle = one.get("SourceBundle", {})
     return Version(
         label=one["VersionLabel"],
         arn=one["ApplicationVersionArn"],
         status=one["Status"].upper(),  # the service writes it in capitals, botocore's model does not
         created=one["DateCreated"].timestamp(),
-        bundle=(bundle.get("S3Bucket", ""), bundle.get("S3Key", "")),
     )
