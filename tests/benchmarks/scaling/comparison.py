@@ -5,7 +5,8 @@ from functools import cache
 
 import yaml
 
-from tests.app.serving import ROOT
+from step5_orchestration.deploy.gke.cost import estimate, read_prices
+from step5_orchestration.deploy.gke.manifests import MANIFESTS, Rendered
 from tests.benchmarks.scaling.arrivals import TRACES
 from tests.benchmarks.scaling.autoscaler import (
     Autoscaler,
@@ -18,8 +19,7 @@ from tests.benchmarks.scaling.autoscaler import (
 )
 from tests.benchmarks.scaling.simulation import Fleet, Run
 
-PRICES = ROOT / "step5_orchestration/gke/prices.yaml"
-WORKER = ROOT / "step5_orchestration/gke/base/worker/worker.yaml"
+WORKER = MANIFESTS / "base/worker/worker.yaml"
 SEED = 1
 STEPS_S = {"steady": 1.0, "burst": 1.0, "wave": 5.0}
 
@@ -46,9 +46,5 @@ def runs(trace: str) -> Mapping[str, Run]:
 
 def worker_hourly() -> float:
     """Return what a worker costs an hour, in dollars: what it requests, as Autopilot bills that."""
-    prices = yaml.safe_load(PRICES.read_text())
-    deployment = next(doc for doc in yaml.safe_load_all(WORKER.read_text()) if doc["kind"] == "Deployment")
-    requests = deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]
-    vcpus, mebibytes = int(requests["cpu"]), int(requests["memory"].removesuffix("Mi"))
-    gibibytes = max(mebibytes / 1024, vcpus * prices["autopilot"]["least_gib_per_vcpu"])
-    return float(vcpus * prices["hourly"]["vcpu"] + gibibytes * prices["hourly"]["memory_gib"])
+    workers = Rendered(tuple(one for one in yaml.safe_load_all(WORKER.read_text()) if one["kind"] == "Deployment"))
+    return estimate(workers, read_prices()).costs[0].hourly
