@@ -125,7 +125,7 @@ def _cluster(options: argparse.Namespace) -> Iterator[Cluster]:
         try:
             yield Cluster(Kubectl(NAMESPACE, options.context), progress, SystemClock())
         except KeyboardInterrupt as stop:
-            stop.add_note("What was done so far stays: the same command goes on with it, `gke rollback` goes back.")
+            stop.add_note("What was done stays. The same command goes on with it; `gke rollback` goes back from apply.")
             raise
 
 

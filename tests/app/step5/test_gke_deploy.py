@@ -215,7 +215,7 @@ def test_an_interrupted_deployment_is_gone_on_with_or_back_from(deployed: World)
     run(deployed, "rollback")
 
     assert code == 130
-    assert "the same command goes on with it, `gke rollback` goes back" in said
+    assert "The same command goes on with it; `gke rollback` goes back from apply." in said
     assert "Traceback" not in said
     assert half == image("gateway", "b")
     assert deployed.running("gateway") == image("gateway", "a"), "what was half done was never known to work"
