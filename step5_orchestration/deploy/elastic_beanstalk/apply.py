@@ -105,6 +105,7 @@ def _change_environment(plan: Plan, at: Workplace) -> None:
         )
         at.progress.say(f"Creating the environment {at.environment}; that takes some minutes.")
     elif plan.updates_environment:
+        # Version and options in one request: AWS's reference denies it still, the service has long done it.
         at.clients.beanstalk.update_environment(
             EnvironmentName=at.environment, VersionLabel=plan.version_label, **plan.options.request
         )
