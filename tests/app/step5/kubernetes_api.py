@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -159,6 +159,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.handle_one("get")
 
+    def do_POST(self) -> None:
+        self.handle_one("post")
+
     def do_PATCH(self) -> None:
         self.handle_one("patch")
 
@@ -168,9 +171,10 @@ class Handler(BaseHTTPRequestHandler):
     def handle_one(self, verb: str) -> None:
         split = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
-        if verb == "get" and self.discover(split.path):
-            return
         cluster = self.server.cluster
+        if verb == "get" and (told := _discovery(cluster.known()).get(split.path)):
+            self.answer(told)
+            return
         found = PATH.match(split.path)
         kind = by_plural(cluster.known(), found["group"] or "", found["plural"]) if found else None
         if not found or not kind:
@@ -186,41 +190,6 @@ class Handler(BaseHTTPRequestHandler):
         else:
             with cluster.lock:
                 getattr(self, verb)(asked)
-
-    # --- what there is
-
-    def discover(self, path: str) -> bool:
-        cluster = self.server.cluster
-        groups = sorted({(kind.group, kind.version) for kind in cluster.known() if kind.group})
-        if path == "/api":
-            self.answer({"kind": "APIVersions", "versions": ["v1"]})
-        elif path == "/apis":
-            self.answer({"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(*one) for one in groups]})
-        elif path == "/version":
-            self.answer({"major": "1", "minor": "34", "gitVersion": "v1.34.1"})
-        elif path == "/openapi/v3":
-            paths = {
-                f"apis/{group}/{version}": {"serverRelativeURL": f"/openapi/v3/apis/{group}/{version}"}
-                for group, version in groups
-            }
-            self.answer({"paths": {"api/v1": {"serverRelativeURL": "/openapi/v3/api/v1"}, **paths}})
-        elif path.startswith("/openapi/v3/"):
-            self.answer(_openapi(cluster.known(), path))
-        elif found := re.match(r"/(?:api/v1|apis/([^/]+)/([^/]+))$", path):
-            kinds = [kind for kind in cluster.known() if kind.group == (found[1] or "")]
-            if not kinds:
-                return False
-            self.answer(
-                {
-                    "kind": "APIResourceList",
-                    "apiVersion": "v1",
-                    "groupVersion": kinds[0].api_version,
-                    "resources": [kind.resource(VERBS) for kind in kinds],
-                }
-            )
-        else:
-            return False
-        return True
 
     # --- verbs
 
@@ -255,6 +224,9 @@ class Handler(BaseHTTPRequestHandler):
             and wanted in {"", name}
             and labels.items() <= found["metadata"].get("labels", {}).items()
         ]
+
+    def post(self, asked: "Asked") -> None:
+        self.patch(replace(asked, name=asked.body["metadata"]["name"]))
 
     def patch(self, asked: "Asked") -> None:
         cluster, kind, wanted = self.server.cluster, asked.kind, asked.body
@@ -337,21 +309,37 @@ def _patched(before: Object, operations: list[Object]) -> Object:
     return wanted
 
 
-def _group(name: str, version: str) -> Object:
-    one = {"groupVersion": f"{name}/{version}", "version": version}
-    return {"name": name, "versions": [one], "preferredVersion": one}
+def _discovery(kinds: list[Kind]) -> dict[str, Object]:
+    """What a client is told of what there is, each under its path."""
+    by_path: dict[str, list[Kind]] = {}
+    for kind in kinds:
+        by_path.setdefault(kind.path, []).append(kind)
+    groups = [_group(known[0]) for known in by_path.values() if known[0].group]
+    told: dict[str, Object] = {
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups},
+        "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.1"},
+        "/openapi/v3": {"paths": {path: {"serverRelativeURL": f"/openapi/v3/{path}"} for path in by_path}},
+    }
+    for path, known in by_path.items():
+        resources = [kind.resource(VERBS) for kind in known]
+        about = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": known[0].api_version}
+        told |= {f"/{path}": {**about, "resources": resources}, f"/openapi/v3/{path}": _openapi(known)}
+    return told
 
 
-def _openapi(kinds: list[Kind], path: str) -> Object:
+def _group(kind: Kind) -> Object:
+    one = {"groupVersion": kind.api_version, "version": kind.version}
+    return {"name": kind.group, "versions": [one], "preferredVersion": one}
+
+
+def _openapi(kinds: list[Kind]) -> Object:
     """What kubectl looks for: whether the server checks fields by itself."""
-    group = path.split("/")[4] if path.startswith("/openapi/v3/apis/") else ""
     operation = {"parameters": [{"name": "fieldValidation", "in": "query"}]}
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "v1.34.1"},
         "paths": {
-            f"/{kind.plural}": {"patch": {**operation, "x-kubernetes-group-version-kind": kind.gvk}}
-            for kind in kinds
-            if kind.group == group
+            f"/{kind.plural}": {"patch": {**operation, "x-kubernetes-group-version-kind": kind.gvk}} for kind in kinds
         },
     }

@@ -18,6 +18,10 @@ class Kind:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def path(self) -> str:
+        return f"apis/{self.api_version}" if self.group else f"api/{self.version}"
+
+    @property
     def gvk(self) -> dict[str, str]:
         return {"group": self.group, "version": self.version, "kind": self.kind}
 
