@@ -248,7 +248,56 @@ def test_how_many_there_are_is_said_by_an_autoscaler_or_by_the_manifest_and_neve
     }
     counted = {one["metadata"]["name"] for one in of(deployment, "Deployment") if "replicas" in one["spec"]}
 
+    assert scaled >= ({"gateway"} if deployment == "local" else {"gateway", "worker"})
     assert scaled & counted == set()
+
+
+@pytest.mark.parametrize("name", ["frontend", "gateway", "worker", "recommender"])
+def test_who_is_there_several_times_is_spread_and_never_taken_away_or_replaced_all_at_once(name: str):
+    spec = named("gke", "Deployment", name)["spec"]
+    spread = pod_of(named("gke", "Deployment", name))["topologySpreadConstraints"]
+
+    assert named("gke", "PodDisruptionBudget", name)["spec"]["maxUnavailable"] == 1
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert "kubernetes.io/hostname" in {one["topologyKey"] for one in spread}
+    assert all(one["labelSelector"] == spec["selector"] for one in spread)
+
+
+def test_managed_prometheus_knows_where_figures_are_and_is_let_in():
+    (rule,) = named("gke", "NetworkPolicy", "figures-for-collectors")["spec"]["ingress"]
+    ports = {}
+    for monitoring in of("gke", "PodMonitoring"):
+        (endpoint,) = monitoring["spec"]["endpoints"]
+        (container,) = containers(named("gke", "Deployment", monitoring["metadata"]["name"]))
+        ports |= {
+            one["containerPort"]: container["name"] for one in container["ports"] if one["name"] == endpoint["port"]
+        }
+        assert monitoring["spec"]["selector"]["matchLabels"] == {"app.kubernetes.io/name": container["name"]}
+
+    assert {one["metadata"]["name"] for one in of("gke", "PodMonitoring")} == {
+        "gateway",
+        "worker",
+        "recommender",
+        "events",
+    }
+    assert {*ports} == {one["port"] for one in rule["ports"]}
+
+
+def test_what_redis_keeps_in_files_lies_on_a_disk_of_its_own():
+    redis = named("gke", "StatefulSet", "redis")
+    (claim,) = redis["spec"]["volumeClaimTemplates"]
+    mounts = {mount["name"]: mount["mountPath"] for one in containers(redis) for mount in one["volumeMounts"]}
+    conf = (MANIFESTS / "base/settings/redis.conf").read_text().splitlines()
+
+    assert {"appendonly yes", f"dir {mounts[claim['metadata']['name']]}"} <= {*conf}
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_a_nights_training_ends_before_the_next_and_never_runs_beside_another(deployment: str):
+    spec = named(deployment, "CronJob", "training")["spec"]
+
+    assert spec["concurrencyPolicy"] == "Forbid"
+    assert spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] < 24 * 3600
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)
