@@ -34,17 +34,14 @@ def apply(rendered: Rendered, revision: str, cluster: Cluster, check: Check) -> 
     """
     check_named(rendered.manifests, check.address)
     check_kinds(rendered, cluster)
-    apply_told(rendered.without(*_SERVICES, "Job"), cluster)
-    _make_redis_secret(rendered, cluster)
+    apply_told(rendered.of("Namespace"), cluster)
     record = begun(revision, cluster.clock.now(), rendered.without(*_STAYS), cluster.kubectl)
-    for job in rendered.of("Job"):
-        migrate(job, cluster)
     record.write(cluster.kubectl)
     try:
-        apply_told(rendered.of(*_SERVICES), cluster)
-        address = _checked(rendered.of(*WORKLOADS), cluster, check)
-    except DeployError as error:
-        raise _after_going_back(error, record, cluster, check) from error
+        address = _applied_or_gone_back(rendered, record, cluster, check)
+    except KeyboardInterrupt as stop:
+        stop.add_note("Half of it is there: `gke rollback` goes back.")
+        raise
     replace(record, is_done=True).write(cluster.kubectl)
     return address
 
@@ -64,6 +61,18 @@ def apply_told(manifests: Sequence[Manifest], cluster: Cluster) -> None:
     """Apply these, and say so. Raises DeployError."""
     cluster.kubectl.apply(as_text(manifests))
     cluster.progress.say(f"Applied: {', '.join(sorted({manifest['kind'] for manifest in manifests}))}.")
+
+
+def _applied_or_gone_back(rendered: Rendered, record: Record, cluster: Cluster, check: Check) -> str:
+    try:
+        apply_told(rendered.without(*_SERVICES, "Namespace", "Job"), cluster)
+        _make_redis_secret(rendered, cluster)
+        for job in rendered.of("Job"):
+            migrate(job, cluster)
+        apply_told(rendered.of(*_SERVICES), cluster)
+        return _checked(rendered.of(*WORKLOADS), cluster, check)
+    except DeployError as error:
+        raise _after_going_back(error, record, cluster, check) from error
 
 
 def _checked(workloads: Sequence[Manifest], cluster: Cluster, check: Check) -> str:

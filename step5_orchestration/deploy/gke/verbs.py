@@ -125,7 +125,7 @@ def _cluster(options: argparse.Namespace) -> Iterator[Cluster]:
         try:
             yield Cluster(Kubectl(NAMESPACE, options.context), progress, SystemClock())
         except KeyboardInterrupt as stop:
-            stop.add_note("What was done stays. The same command goes on with it; `gke rollback` goes back from apply.")
+            stop.add_note("The same command goes on where it was stopped.")
             raise
 
 

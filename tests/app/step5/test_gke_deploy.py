@@ -164,7 +164,18 @@ def test_a_migration_that_fails_stops_the_deployment_before_any_service_is_touch
     said = capfd.readouterr().err
     assert code == 2
     assert {deployed.running(name) for name in ("gateway", "worker")} == {image("gateway", "a"), image("worker", "a")}
-    assert "the services were left alone. It said: The database cannot be used." in said
+    assert "the services were left alone. It said: The database cannot be used. It was gone back from" in said
+
+
+def test_what_is_gone_back_to_is_what_has_served_also_where_no_service_was_touched_yet(deployed: World):
+    run(deployed, "apply", pushed="b")
+    deployed.cluster.refusals = {"patch networkpolicies": "not now"}
+    run(deployed, "apply", pushed="c")
+    deployed.cluster.refusals = {}
+
+    run(deployed, "rollback")
+
+    assert deployed.running("gateway") == image("gateway", "b")
 
 
 def test_somebody_else_can_go_back_to_what_was_there_before_and_only_once(
@@ -215,7 +226,7 @@ def test_an_interrupted_deployment_is_gone_on_with_or_back_from(deployed: World)
     run(deployed, "rollback")
 
     assert code == 130
-    assert "The same command goes on with it; `gke rollback` goes back from apply." in said
+    assert "`gke rollback` goes back.\nThe same command goes on where it was stopped." in said
     assert "Traceback" not in said
     assert half == image("gateway", "b")
     assert deployed.running("gateway") == image("gateway", "a"), "what was half done was never known to work"
