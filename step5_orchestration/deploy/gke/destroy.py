@@ -17,7 +17,7 @@ def destroy(cluster: Cluster) -> None:
     """Remove the namespace with everything in it. Raises NotDestroyedError where something is left."""
     kubectl = cluster.kubectl
     if kubectl.get("namespace", kubectl.namespace):
-        if kubectl.get(GATEWAYS):
+        if kubectl.items(GATEWAYS):
             # First and by itself: its controller needs it to find what it has made at Google.
             kubectl.run("delete", GATEWAYS, "--all", "--wait", f"--timeout={_WITHIN_S:.0f}s", timeout_s=_WITHIN_S + 60)
             cluster.progress.say("The load balancer is removed.")

@@ -51,9 +51,9 @@ class Kubectl:
             return None
         return found
 
-    def items(self, kind: str, *arguments: str) -> list[dict[str, Any]]:
+    def items(self, kind: str) -> list[dict[str, Any]]:
         """Return all objects of a kind."""
-        found = self.get(kind, *arguments)
+        found = self.get(kind)
         return list(found["items"]) if found else []
 
     def diff(self, manifests: str) -> str:

@@ -13,7 +13,7 @@ from step5_orchestration.deploy.errors import ConfigurationError, NotDestroyedEr
 from step5_orchestration.deploy.gke.address import reached
 from step5_orchestration.deploy.gke.apply import apply
 from step5_orchestration.deploy.gke.destroy import destroy
-from step5_orchestration.deploy.gke.manifests import Rendered
+from step5_orchestration.deploy.gke.manifests import NAMESPACE, Rendered
 from step5_orchestration.deploy.gke.workplace import Check
 from tests.app.step5.kubernetes_rendered import manifests
 from tests.app.step5.kubernetes_world import World, a_world, image
@@ -323,6 +323,14 @@ def test_destroying_removes_the_load_balancer_first_and_leaves_nothing(deployed:
     assert removed == ["delete gateways classifier", "delete namespaces classifier"]
     assert deployed.cluster.objects == {}
     assert "Nothing is left in the cluster." in deployed.told.lines[-1]
+
+
+def test_destroying_speaks_of_no_load_balancer_where_there_is_none(deployed: World):
+    del deployed.cluster.objects["gateways", NAMESPACE, "classifier"]
+
+    destroy(deployed.target)
+
+    assert deployed.told.lines[0] == "The namespace classifier is removed."
 
 
 def test_what_does_not_go_is_named(deployed: World):
