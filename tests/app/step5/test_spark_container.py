@@ -1,4 +1,4 @@
-"""The container image for Spark on Kubernetes, as far as it can be tried without one."""
+"""What the container image for Spark on Kubernetes is made of; `test_spark_container_runs` builds it."""
 
 import os
 import re
@@ -14,6 +14,7 @@ import yaml
 
 from step5_orchestration.deploy.spark.commands import IN_CONTAINER
 from step5_orchestration.deploy.spark.parameters import PARAMETERS
+from tests.app.step4.docker_host import bases
 from tests.repo.checkout import ROOT
 
 FOLDER = ROOT / "step5_orchestration/spark"
@@ -66,6 +67,13 @@ def test_every_builder_can_build_it():
     text = (FOLDER / "Dockerfile").read_text()
 
     assert not re.search(r"^# syntax=|--mount=|--link|<<", text, re.MULTILINE)
+
+
+def test_it_stands_on_the_same_python_as_step_4():
+    base = re.search(r"^ARG PYTHON_IMAGE=(\S+)$", (FOLDER / "Dockerfile").read_text(), re.MULTILINE)
+
+    assert base
+    assert base[1] in bases()
 
 
 def test_it_holds_the_programs_where_the_command_line_looks_for_them():
