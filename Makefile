@@ -209,7 +209,7 @@ clean:  ## remove everything that make made
 
 # Two at a time: both are downloads.
 test-setup: .venv/test.stamp
-	@$(MAKE) --no-print-directory -j2 programs .venv-checkov/checkov.stamp
+	@$(MAKE) --silent -j2 programs .venv-checkov/checkov.stamp
 
 programs: .venv/test.stamp
 	@for program in curl redis-server chromium prometheus docker-registry; do \
