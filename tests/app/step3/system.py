@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -33,8 +34,9 @@ class RedisServer:
     def url(self) -> str:
         return f"unix://{self.unix_socket}" if self.unix_socket else f"redis://127.0.0.1:{self.port}/0"
 
-    @property
+    @cached_property
     def client(self) -> Redis:
+        """One for everybody; left to the garbage collector, a connection may be found unclosed."""
         return Redis.from_url(self.url)
 
     def start(self) -> None:
@@ -79,6 +81,7 @@ def redis_server(
     try:
         yield server
     finally:
+        server.client.close()
         server.stop()
 
 

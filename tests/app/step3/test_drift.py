@@ -115,7 +115,7 @@ def test_answers_of_several_processes_are_counted_together(service, redis):
 
 def test_nothing_is_lost_and_no_answer_waits_while_redis_is_gone(tmp_path):
     with redis_server(tmp_path) as server:
-        service = Service(Redis.from_url(server.url))
+        service = Service(server.client)
         server.stop()
         service.answer(100, range(30))
         server.start()

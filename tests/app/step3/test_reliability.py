@@ -71,7 +71,8 @@ def test_redis_may_be_reached_by_a_unix_socket(artifacts, tmp_path):
         wait_until(socket.exists)
         with working(tmp_path, RedisServer(tmp_path), **settings), serving(GATEWAY, tmp_path, **settings) as gateway:
             answer = requests.post(f"{gateway.address}/v1/classify", data=CAT, timeout=30).json()
-            used = connect(settings["REDIS_URL"]).dbsize()
+            with connect(settings["REDIS_URL"]) as redis:
+                used = redis.dbsize()
     finally:
         server.terminate()
         server.wait()
@@ -99,7 +100,7 @@ def test_a_worker_killed_in_the_middle_of_work_loses_nothing(own_system):
 
 
 def test_a_task_delivered_twice_gives_one_answer(system):
-    redis = connect(system.redis.url)
+    redis = system.redis.client
     with nobody_working(system):
         add(system, new_picture())  # the worker may have this one in its hands already
         job_id = add(system, new_picture()).json()["job_id"]
@@ -114,7 +115,7 @@ def test_a_task_delivered_twice_gives_one_answer(system):
 
 
 def test_a_job_whose_task_a_killed_worker_took_along_is_sent_again(own_system):
-    redis = connect(own_system.redis.url)
+    redis = own_system.redis.client
     with nobody_working(own_system):
         jobs = [add(own_system, new_picture()).json()["job_id"] for _ in range(3)]
         lost = redis.llen(JOBS)
@@ -125,7 +126,7 @@ def test_a_job_whose_task_a_killed_worker_took_along_is_sent_again(own_system):
 
 
 def test_work_that_nobody_waits_for_any_more_is_dropped_before_the_model_sees_it(system):
-    redis = connect(system.redis.url)
+    redis = system.redis.client
     store = Store(redis, answer_ttl_s=60)
     messages = TaskMessages(create_celery(system.redis.url, visibility_timeout_s=10), INTERACTIVE)
     version = requests.get(f"{system.address}/readyz", timeout=10).json()["model_version"]
@@ -256,7 +257,7 @@ def test_more_than_may_wait_are_refused_at_once_with_a_time_to_come_again(own_sy
 
 def test_two_worker_processes_both_answer(artifacts, tmp_path):
     with running(tmp_path, ARTIFACTS=str(artifacts), WORKER_PROCESSES="2") as system:
-        wait_until(lambda: len(workers(connect(system.redis.url))) == 2)
+        wait_until(lambda: len(workers(system.redis.client)) == 2)
         with clients(8, partial(classify_once, system.address)) as outcomes:
             time.sleep(3)
         log = system.worker_log.read_text()
@@ -278,7 +279,7 @@ def test_the_gateway_never_loads_a_runtime_and_nothing_is_loaded_before_a_fork(s
 
 
 def test_every_key_in_redis_has_a_time_to_live(system):
-    redis = connect(system.redis.url)
+    redis = system.redis.client
     for _ in range(5):
         add(system, new_picture(), headers={"Idempotency-Key": "a"})
         assert labels(requests.post(f"{system.address}/v1/classify", data=new_picture(), timeout=30).json())
