@@ -176,15 +176,18 @@ types: test-setup  ## check types
 	@echo "==> mypy"
 	@$(PY) -m mypy $(CODE)
 
+# A good half of the time a test waits, for a process to start or for time to pass: another goes on meanwhile.
+PYTEST = $(PY) -m pytest -n 2 --dist loadgroup
+
 pytest: test-setup  ## run the tests alone
 	@echo "==> pytest"
-	@$(PY) -m pytest
+	@$(PYTEST)
 
 test-model: test-setup  ## run the tests of the models alone; a release can fail by them
-	@$(PY) -m pytest tests/model
+	@$(PYTEST) tests/model
 
 test-app: test-setup  ## run the tests of the applications alone; a release can fail by them
-	@$(PY) -m pytest tests/app
+	@$(PYTEST) tests/app
 
 format: test-setup  ## rewrite the code in the house style
 	@$(PY) -m ruff check --fix .

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.classifier.keras_classifier import KerasClassifier
-from shared.classifier.models import load
+from shared.classifier.native_logs import native_logs_held_back
+
+with native_logs_held_back():
+    from shared.classifier.keras_classifier import KerasClassifier
+    from shared.classifier.models import load
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "shared" / "samples"
@@ -22,6 +25,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 needs_fine_tuned_model = pytest.mark.skipif(
     not FINE_TUNED.exists(), reason=f"no fine-tuned model beside the checkout ({FINE_TUNED.name})"
 )
+
+
+WITH_DOCKER = ("tests/app/step4", "tests/app/step5", "tests/repo/test_readmes.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares something where tests run in two processes: servers of a folder, and Docker."""
+    for item in items:
+        path = item.path.relative_to(ROOT).as_posix()
+        group = "docker" if path.startswith(WITH_DOCKER) else str(item.path.parent)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

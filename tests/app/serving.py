@@ -1,13 +1,14 @@
 """Real servers for tests: a step's own entry point in a process of its own, on a free port."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import requests
 
 ROOT = Path(__file__).parents[2]  # not that of conftest, which brings TensorFlow
 READY_WITHIN_S = 120
+FIRST_PORT, PORTS = 20_000, 6_000
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,16 @@ class Served:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, of this process's own where tests run in two.
+
+    It lies below those that systems take for outgoing connections, one of which might have it before a server does.
+    """
+    first = FIRST_PORT + PORTS * (os.environ.get("PYTEST_XDIST_WORKER") == "gw1")
+    while True:
+        port = first + secrets.randbelow(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
