@@ -177,7 +177,7 @@ types: test-setup  ## check types
 	@$(PY) -m mypy $(CODE)
 
 # A good half of the time a test waits, for a process to start or for time to pass: another goes on meanwhile.
-PYTEST = $(PY) -m pytest -n 2 --dist loadgroup
+PYTEST = $(PY) -m pytest -n 2
 
 pytest: test-setup  ## run the tests alone
 	@echo "==> pytest"

@@ -8,6 +8,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from shared.classifier.native_logs import native_logs_held_back
 
@@ -30,12 +32,15 @@ needs_fine_tuned_model = pytest.mark.skipif(
 WITH_DOCKER = ("tests/app/step4", "tests/app/step5", "tests/repo/test_readmes.py")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares something where tests run in two processes: servers of a folder, and Docker."""
-    for item in items:
-        path = item.path.relative_to(ROOT).as_posix()
-        group = "docker" if path.startswith(WITH_DOCKER) else str(item.path.parent)
-        item.add_marker(pytest.mark.xdist_group(group))
+class ByFolder(LoadScopeScheduling):
+    """Keeps together what shares something where tests run in two processes: servers of a folder, and Docker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "docker" if nodeid.startswith(WITH_DOCKER) else nodeid.partition("::")[0].rpartition("/")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")
