@@ -25,7 +25,7 @@ def prometheus(stack: Stack, docker_client: DockerClient, tmp_path: Path) -> Ite
     lines.insert(2, "RUN mkdir -p /prometheus && chown 65534:65534 /prometheus")
     (tmp_path / "Dockerfile").write_text("\n".join(lines))
     shutil.copy(program, tmp_path / "prometheus")
-    docker_client.images.build(path=str(tmp_path), tag=STAND_IN)
+    docker_client.images.build(path=str(tmp_path), tag=STAND_IN, rm=True)
     stack.environment["PROMETHEUS_IMAGE"] = STAND_IN
     stack.compose("--profile", "monitoring", "up", "--detach", "prometheus")
     yield stack
