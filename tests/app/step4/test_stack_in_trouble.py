@@ -72,10 +72,12 @@ def test_a_service_that_is_killed_costs_no_more_than_a_problem_and_comes_back(st
         time.sleep(1)
         stack.up()
         wait_until_answered(stack)
+        told_before = len(outcomes.statuses)
 
     assert outcomes.errors == []
     assert {*outcomes.statuses} <= PROMISED, Counter(outcomes.statuses)
-    assert outcomes.statuses[-1] == 200
+    # Not the last one of all: that may be a 504, of who has waited for the one that was killed.
+    assert 200 in outcomes.statuses[told_before:]
     if service in {"recommender", "events"}:
         assert {*outcomes.statuses} == {200}, "the classifier has nothing to do with it"
 
