@@ -6,12 +6,10 @@ leaves it to be written again, to no effect. Several consumers may run. While Re
 
 import logging.config
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Event as Flag
 from time import monotonic
 from typing import Annotated
 
@@ -32,6 +30,7 @@ from step3_microservices.recommender.event_store import EventStore, KeptEvent
 from step3_microservices.recommender.event_stream import Entry, EventReader
 from step3_microservices.redis_client import connect
 from step3_microservices.settings import ANALYTICS_DATABASE, REDIS, DatabaseUrl, RedisUrl, Seconds, read
+from step3_microservices.stop_request import StopRequest
 
 _LOGGERS = {"step3_microservices.analytics_database": {"level": "ERROR"}}  # it would tell of each attempt
 
@@ -78,7 +77,7 @@ class Consumer:
         self._claimed = float("-inf")
         self._told = 0
 
-    def run(self, stopping: Flag) -> None:
+    def run(self, stopping: StopRequest) -> None:
         """Write until asked to stop; what is in work then is finished, or left to the next consumer."""
         pause_s, gone_since = _FIRST_PAUSE_S, 0.0
         while not stopping.is_set():
@@ -171,9 +170,7 @@ def main() -> int:
         return 2
     logging.config.dictConfig(json_lines(_LOGGERS))
     os.nice(_BEHIND)
-    stopping = Flag()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = StopRequest.by_signal()
     redis = connect(config.redis_url)
     name = f"{socket.gethostname()}-{os.getpid()}"
     reader = EventReader(redis, name, claim_after_s=config.claim_after_s)

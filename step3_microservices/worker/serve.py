@@ -4,13 +4,12 @@ A process that dies is replaced. One that cannot start, for want of a model or b
 """
 
 import os
-import signal
 import subprocess
 import sys
-from threading import Event
 from time import monotonic
 
 from shared.errors import ExpectedError
+from step3_microservices.stop_request import StopRequest
 from step3_microservices.worker.config import CANNOT_START, read_config
 
 _SHORT_LIFE_S = 5.0
@@ -28,9 +27,7 @@ def main() -> int:
     except ExpectedError as error:
         print(f"{error.detail} {error.remedy}", file=sys.stderr)  # noqa: T201
         return 2
-    stopping = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = StopRequest.by_signal()
     processes = [_start() for _ in range(count)]
     code = 0
     while code != CANNOT_START and not stopping.wait(_POLL_S):
@@ -42,7 +39,7 @@ def main() -> int:
     return code
 
 
-def _replace_the_dead(processes: list[Started], stopping: Event) -> int:
+def _replace_the_dead(processes: list[Started], stopping: StopRequest) -> int:
     """Start another process for each that has ended; return its exit code where one cannot be started."""
     for place, (process, started) in enumerate(processes):
         if process.poll() is None:
