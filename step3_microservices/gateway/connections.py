@@ -2,15 +2,18 @@
 
 import selectors
 import socket
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any
 
+from gunicorn.util import close_graceful
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 _CLOSING_THREADS = 16
+_CLOSING_S = 2.0
 
 
 class DeadlineWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
@@ -49,7 +52,9 @@ class DeadlineWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
             super().finish_request(conn, fs)
             return
         self.nr_conns -= 1
-        self._closing.submit(conn.close, graceful=True)
+        # What a refused client still sends is read and thrown away: closed on unread bytes, Linux tells a proxy or a
+        # browser that the connection is broken, and they throw away the answer. gunicorn alone stops after 64 kB.
+        self._closing.submit(close_graceful, conn.sock, timeout=_CLOSING_S, max_drain=sys.maxsize)
 
     def murder_pending(self) -> None:
         """Do gunicorn's own round of overdue connections, about once a second, and ours."""

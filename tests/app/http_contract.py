@@ -7,6 +7,7 @@ of a running, ready service with the offline model and with settings that nobody
 import io
 import json
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from html.parser import HTMLParser
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -335,6 +338,17 @@ class HttpContract:
 
         assert (response.status_code, response.json()["code"]) == (413, "image_too_large")
         assert_problem(response)
+
+    def test_a_sender_that_listens_only_once_all_is_sent_gets_to_know_too(self, address):
+        server, body = urlsplit(address), bytes(3 * MAX_IMAGE_BYTES)
+        with socket.create_connection((server.hostname, server.port), timeout=30) as sender:
+            sender.sendall(f"POST /v1/classify HTTP/1.1\r\nHost: test\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+            sender.sendall(body)
+            response = HTTPResponse(sender)
+            response.begin()
+            problem = json.loads(response.read())
+
+        assert (response.status, problem["code"]) == (413, "image_too_large")
 
     def test_a_form_over_the_limit_without_a_length_is_refused_too(self, ask):
         boundary = "frontier"
