@@ -12,10 +12,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import requests
 
 ROOT = Path(__file__).parents[2]  # not that of conftest, which brings TensorFlow
-READY_WITHIN_S = 120
+READY_WITHIN_S, STOPPED_WITHIN_S = 120, 60
 FIRST_PORT, PORTS = 20_000, 6_000
 
 
@@ -30,7 +31,7 @@ class Served:
     def stop(self, sent: signal.Signals = signal.SIGTERM) -> int:
         """Send the signal, wait for the end, and return the exit code."""
         self.process.send_signal(sent)
-        return self.process.wait(timeout=60)
+        return ended(self.process, self.output)
 
 
 def free_port() -> int:
@@ -50,20 +51,39 @@ def free_port() -> int:
 def serving(module: str, folder: Path, *, until_ready: bool = True, **settings: str) -> Iterator[Served]:
     """Run `python -m MODULE` with these settings as environment variables; the offline model if they name none."""
     port = settings.setdefault("PORT", str(free_port()))
-    environment = os.environ | {"MODEL": "efficientnet_lite0"} | settings
     output = folder / f"{module}-{port}.out"
-    with output.open("wb") as stdout, output.with_suffix(".err").open("wb") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module], cwd=ROOT, env=environment, stdout=stdout, stderr=stderr
-        )
+    process = started(module, output, **settings)
     served = Served(f"http://127.0.0.1:{port}", process, output)
     try:
         wait_until_answered(served.address + ("/readyz" if until_ready else "/livez"), process)
         yield served
     finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(timeout=60)
+        process.terminate()
+        ended(process, output)
+
+
+def started(module: str, output: Path, **settings: str) -> "subprocess.Popen[bytes]":
+    """Start `python -m MODULE` with these settings; what it says goes to the file, its errors to one beside it."""
+    environment = os.environ | {"MODEL": "efficientnet_lite0", "PYTHONFAULTHANDLER": "1"} | settings
+    with output.open("wb") as stdout, output.with_suffix(".err").open("wb") as stderr:
+        return subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment, stdout=stdout, stderr=stderr)
+
+
+def ended(process: "subprocess.Popen[bytes]", output: Path) -> int:
+    """Wait for the end of what was asked to stop; return its exit code.
+
+    One that does not stop fails the test with where each thread of it is, and is not left to those that follow.
+    """
+    try:
+        return process.wait(timeout=STOPPED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        for one in reversed(family):
+            one.send_signal(signal.SIGABRT)  # on which faulthandler tells
+        process.wait(timeout=STOPPED_WITHIN_S)
+        psutil.wait_procs(family, timeout=STOPPED_WITHIN_S)
+        told = output.with_suffix(".err").read_text()[-20_000:]
+        raise AssertionError(f"{process.args} does not stop:\n{told}") from None
 
 
 def wait_until_answered(address: str, process: "subprocess.Popen[bytes]") -> None:

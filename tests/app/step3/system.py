@@ -1,9 +1,7 @@
 """Step 3 as its users run it: a real Redis, a real worker and a real gateway, each in processes of its own."""
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ import pytest
 from redis import Redis
 
 from step3_microservices.redis_server import redis_program, start_redis
-from tests.app.serving import ROOT, Served, free_port, serving
+from tests.app.serving import Served, ended, free_port, serving, started
 
 GATEWAY, WORKER = "step3_microservices.gateway.serve", "step3_microservices.worker.serve"
 
@@ -88,18 +86,13 @@ def redis_server(
 @contextmanager
 def working(folder: Path, redis: RedisServer, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """Run a worker with these settings; it may still be starting."""
-    environment = os.environ | {"MODEL": "efficientnet_lite0", "REDIS_URL": redis.url} | settings
     log = folder / f"worker-{free_port()}.out"
-    with log.open("wb") as stdout, log.with_suffix(".err").open("wb") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", WORKER], cwd=ROOT, env=environment, stdout=stdout, stderr=stderr
-        )
+    process = started(WORKER, log, **{"REDIS_URL": redis.url} | settings)
     try:
         yield process, log
     finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(timeout=60)
+        process.terminate()
+        ended(process, log)
 
 
 @contextmanager

@@ -227,7 +227,7 @@ def test_workers_and_gateways_replaced_one_by_one_under_load_fail_no_request(art
             for place in range(2):
                 time.sleep(0.5)
                 stack.enter_context(working(tmp_path, redis, **settings))
-                time.sleep(4)
+                wait_until(lambda: len(workers(redis.client)) == 3)
                 others[place].terminate()
                 assert others[place].wait(timeout=30) == 0
                 live.append(stack.enter_context(serving(GATEWAY, tmp_path, REDIS_URL=redis.url)).address)
