@@ -8,10 +8,12 @@ import json
 import re
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
@@ -20,6 +22,7 @@ from tests.app.step5.kubernetes_controllers import Broken, reconcile, set_defaul
 from tests.app.step5.kubernetes_kinds import KINDS, Kind, by_plural
 
 Object = dict[str, Any]
+AnyServer = TypeVar("AnyServer", bound=ThreadingHTTPServer)
 Key = tuple[str, str, str]  # plural, namespace or "", name
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 WATCHED_S = 1.2  # kubectl calls less a failure
@@ -95,8 +98,6 @@ class Cluster:
 
 
 class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.cluster = cluster
@@ -113,6 +114,19 @@ class Server(ThreadingHTTPServer):
                 "users": [{"name": "somebody", "user": {}}],
             }
         )
+
+
+@contextmanager
+def running(server: AnyServer) -> Iterator[AnyServer]:
+    """Have it answer as long as the block lasts; its thread ends also where the block fails."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 PATH = re.compile(

@@ -1,7 +1,6 @@
 """All that a deployment meets: a cluster behind an API, the site that it serves, and a Prometheus that watches it."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
@@ -16,7 +15,7 @@ import pytest
 from step5_orchestration.deploy.gke.kubectl import Kubectl
 from step5_orchestration.deploy.gke.manifests import NAMESPACE, pod_of
 from step5_orchestration.deploy.gke.workplace import Cluster as Target
-from tests.app.step5.kubernetes_api import Cluster, Key, Object, Server
+from tests.app.step5.kubernetes_api import Cluster, Key, Object, Server, running
 
 PARTS = ("frontend", "gateway", "worker", "recommender", "trainer")
 REGISTRY = "us-central1-docker.pkg.dev/somebody/classifier"
@@ -131,13 +130,13 @@ class World:
 def a_world(folder: Path) -> Iterator[World]:
     """Start it, with an empty cluster that is kubectl's own."""
     world = World(Server(Cluster()), folder)
-    with ExitStack() as running:
-        environment = running.enter_context(pytest.MonkeyPatch.context())
+    with ExitStack() as stack:
+        environment = stack.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("KUBECONFIG", str(folder / "kubeconfig"))
         environment.setenv("KUBECACHEDIR", str(folder / "discovery"))
-        running.enter_context(_running(world.server))
-        world.site_at = running.enter_context(served(world.site))
-        world.prometheus = f"http://{running.enter_context(served(world.answered_by_prometheus))}"
+        stack.enter_context(running(world.server))
+        world.site_at = stack.enter_context(served(world.site))
+        world.prometheus = f"http://{stack.enter_context(served(world.answered_by_prometheus))}"
         (folder / "kubeconfig").write_text(world.server.kubeconfig)
         world.begin({})
         yield world
@@ -164,16 +163,5 @@ def served(answer: Callable[[BaseHTTPRequestHandler], Object]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with _running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"127.0.0.1:{server.server_address[1]}"
-
-
-@contextmanager
-def _running(server: ThreadingHTTPServer) -> Iterator[ThreadingHTTPServer]:
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()

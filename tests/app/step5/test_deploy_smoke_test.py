@@ -1,7 +1,6 @@
 """What a deployment has to pass, against real servers of every kind of wrongness."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +10,7 @@ import pytest
 from step5_orchestration.deploy.errors import SmokeTestError
 from step5_orchestration.deploy.smoke_test import CAT, smoke_test
 from tests.app.serving import free_port
+from tests.app.step5.kubernetes_api import running
 
 GOOD = {
     "predictions": [{"class_index": 281, "wnid": "n02123045", "label": "tabby", "probability": 0.6}],
@@ -48,12 +48,8 @@ def service(
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}", pictures
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ def test_an_unknown_context_is_named(world: World, capfd: pytest.CaptureFixture[
 
 
 def test_a_cluster_that_does_not_answer_is_no_mystery(world: World, capfd: pytest.CaptureFixture[str]):
+    world.server.shutdown()
     world.server.server_close()
 
     assert plan(world) == 2
