@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from shutil import which
 
 import pytest
+import requests
 from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
+from docker.models.containers import Container
 
 from step4_docker.container_images.build import connect
 from step4_docker.container_images.catalogue import Revision
@@ -52,6 +54,19 @@ def _wait_for(server: "subprocess.Popen[bytes]") -> DockerClient:
         except DockerUnavailableError:
             time.sleep(0.5)
     pytest.skip("dockerd does not start here")
+
+
+def wait_until_healthy(container: Container, address: str) -> None:
+    """Return once the nginx in a container answers there for itself."""
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < deadline:
+        try:
+            if requests.get(address, timeout=10).text == "nginx answers\n":
+                return
+        except requests.ConnectionError:
+            pass  # not listening yet
+        time.sleep(0.05)
+    raise AssertionError(container.logs().decode())
 
 
 def bases() -> list[str]:

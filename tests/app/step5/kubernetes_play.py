@@ -43,7 +43,7 @@ class Podman:
     settings: Path
 
     def run(
-        self, *arguments: str, check: bool = True, timeout_s: float = 60, stdin: IO[bytes] | None = None
+        self, *arguments: str, check: bool = True, timeout_s: float = 300, stdin: IO[bytes] | None = None
     ) -> "subprocess.CompletedProcess[str]":
         environment = os.environ | {"CONTAINERS_CONF": str(self.settings)}
         done = subprocess.run(
@@ -71,7 +71,7 @@ class Podman:
         missing = [image for image, found in here.items() if found.stdout.strip() != docker_id(image)]
         if missing:
             with subprocess.Popen(["docker", "save", *missing], stdout=subprocess.PIPE) as saved:
-                self.run("load", "--quiet", stdin=saved.stdout, timeout_s=300)
+                self.run("load", "--quiet", stdin=saved.stdout)
 
     def forget_others(self, images: Iterable[str]) -> None:
         """Remove what earlier tests have taken over."""

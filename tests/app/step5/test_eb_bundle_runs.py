@@ -15,16 +15,15 @@ from typing import Any
 import pytest
 import requests
 from docker import DockerClient
-from docker.models.containers import Container
 
 from step4_docker.container_images.build import Builder
 from step5_orchestration.deploy.container_images import ContainerImages
 from step5_orchestration.deploy.elastic_beanstalk.bundle import make_bundle, unpack
 from step5_orchestration.deploy.elastic_beanstalk.compose import HEALTHD_LOG, SECRETS
 from step5_orchestration.deploy.smoke_test import smoke_test
-from tests.app.serving import free_port
+from tests.app.serving import READY_WITHIN_S, free_port
 from tests.app.step4.compose_file import program
-from tests.app.step4.docker_host import REVISION
+from tests.app.step4.docker_host import REVISION, wait_until_healthy
 from tests.app.step5.eb_account import NAMES, wanted
 
 DIGEST = "0" * 64
@@ -77,7 +76,7 @@ def test_the_bundle_answers_the_golden_picture_and_writes_the_log_that_health_is
 ):
     address, disk = instance
 
-    smoke_test(address, timeout_s=60)
+    smoke_test(address, timeout_s=READY_WITHIN_S)
 
     lines = written(disk / "healthd", '"/v1/classify"200"').splitlines()
     assert [line for line in lines if not HEALTHD_LINE.fullmatch(line)] == []
@@ -102,7 +101,7 @@ def front(docker_client: DockerClient, tmp_path: Path) -> Iterator[tuple[str, Pa
     )
     try:
         address = f"http://127.0.0.1:{port}"
-        wait_until_healthy(container, address)
+        wait_until_healthy(container, f"{address}/healthz")
         yield address, tmp_path / "healthd"
     finally:
         container.remove(force=True)
@@ -130,16 +129,6 @@ def as_defined(dockerrun: dict[str, Any], name: str, places: dict[str, str], dis
             for point in one["mountPoints"]
         },
     }
-
-
-def wait_until_healthy(container: Container, address: str) -> None:
-    for _ in range(200):
-        try:
-            if requests.get(f"{address}/healthz", timeout=10).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.05)  # not listening yet
-    raise AssertionError(container.logs().decode())
 
 
 def written(folder: Path, awaited: str) -> str:

@@ -349,6 +349,7 @@ def test_nothing_can_be_held_to_what_is_no_number_above_zero(option, number, cap
 
 def test_ctrl_c_ends_with_its_code_and_what_is_left():
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
         host, port = silent.getsockname()
         command = [sys.executable, "-m", "step5_orchestration.deploy", "eb", "destroy", "--yes", *NAMED]
         environment = {name.upper(): value for name, value in CREDENTIALS.items()}

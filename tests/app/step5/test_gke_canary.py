@@ -117,7 +117,7 @@ def test_a_good_canary_gets_more_and_more_and_is_then_removed(world: World, rend
     shares: list[dict[str, int]] = []
     world.clock.meanwhile = lambda: shares.append(world.weights)
 
-    try_canary(rendered, world.target, trial(world), timeout_s=10)
+    try_canary(rendered, world.target, trial(world), timeout_s=120)
 
     assert shares[0] == {"frontend": 100, "frontend-canary": 0}, "the load balancer has to find it healthy first"
     assert shares[1:4] == [{"frontend": 95, "frontend-canary": 5}] * 3
@@ -130,7 +130,7 @@ def test_what_serves_is_not_touched_while_a_canary_runs(world: World, rendered: 
     images: set[tuple[str, str]] = set()
     world.clock.meanwhile = lambda: images.add((world.running("gateway"), world.running("gateway-canary")))
 
-    try_canary(rendered, world.target, trial(world), timeout_s=10)
+    try_canary(rendered, world.target, trial(world), timeout_s=120)
 
     assert images == {(image("gateway", "a"), image("gateway", "b"))}
 
@@ -139,7 +139,7 @@ def test_a_canary_that_fails_more_often_gets_nothing_more_and_is_removed(world: 
     world.figures["canary"] = (200, 20, 0.2)
 
     with pytest.raises(CanaryRefusedError, match=r"200 requests, 10.00% errors"):
-        try_canary(rendered, world.target, trial(world), timeout_s=10)
+        try_canary(rendered, world.target, trial(world), timeout_s=120)
 
     assert world.weights == {"frontend": 1}
     assert world.running("gateway") == image("gateway", "a")
@@ -150,7 +150,7 @@ def test_a_canary_goes_back_when_its_figures_cannot_be_had_any_more(world: World
     lost = Trial(Prometheus("http://127.0.0.1:1", NAMESPACE))
 
     with pytest.raises(PrometheusError, match="gives no figures"):
-        try_canary(rendered, world.target, lost, timeout_s=10)
+        try_canary(rendered, world.target, lost, timeout_s=120)
 
     assert world.weights == {"frontend": 1}
 
@@ -159,4 +159,4 @@ def test_there_has_to_be_something_that_a_canary_stands_beside(world: World, ren
     world.begin({})
 
     with pytest.raises(NothingToGoBackToError, match="Nothing is deployed"):
-        try_canary(rendered, world.target, trial(world), timeout_s=10)
+        try_canary(rendered, world.target, trial(world), timeout_s=120)

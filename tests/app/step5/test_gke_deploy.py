@@ -247,7 +247,7 @@ def interrupted(world: World, *arguments: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "step5_orchestration.deploy", "gke", *arguments]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         world.when_asked = lambda: process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
     return process.returncode, said
 
 

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
@@ -14,6 +13,8 @@ from step5_orchestration.deploy.gke.cost import quantity
 from step5_orchestration.deploy.gke.manifests import containers, pod_of
 from step5_orchestration.deploy.smoke_test import CAT, smoke_test
 from tests.app.http_contract import counted
+from tests.app.serving import READY_WITHIN_S, STOPPED_WITHIN_S
+from tests.app.step3.events_system import eventually
 from tests.app.step5.kubernetes_play import POD, TOGETHER, Podman, played
 from tests.app.step5.kubernetes_rendered import named
 
@@ -22,7 +23,7 @@ from tests.app.step5.kubernetes_rendered import named
 def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Podman, str]]:
     with played(tmp_path_factory.mktemp("play")) as (podman, address):
         try:
-            smoke_test(address, timeout_s=30)
+            smoke_test(address, timeout_s=READY_WITHIN_S)
         except Exception as error:
             logs = [podman.run("logs", f"{POD}-{name}", check=False) for name in TOGETHER]
             raise AssertionError("\n".join(log.stdout + log.stderr for log in logs)) from error
@@ -68,12 +69,11 @@ def test_what_is_in_work_is_answered_after_sigterm_and_then_the_gateway_ends(pla
         asking.putheader("Content-Type", "application/octet-stream")
         asking.putheader("Content-Length", str(len(picture)))
         asking.endheaders(picture[:1000])
-        while counted(address)["http_requests_in_progress",] < 2:  # it, and the one that asks
-            time.sleep(0.01)
+        eventually(lambda: counted(address)["http_requests_in_progress",] >= 2)  # it, and the one that asks
         podman.run("kill", "--signal", "TERM", f"{POD}-gateway")
         asking.send(picture[1000:])
         status = asking.getresponse().status
-    code = podman.run("wait", f"{POD}-gateway", timeout_s=40).stdout.strip()
+    code = podman.run("wait", f"{POD}-gateway", timeout_s=2 * STOPPED_WITHIN_S).stdout.strip()
 
     assert status == 200
     assert code == "0"
@@ -85,7 +85,7 @@ def test_sigterm_ends_every_other_one_too_in_good_order(play: tuple[Podman, str]
 
     podman.run("kill", "--signal", str(signal.SIGTERM.value), f"{POD}-{name}")
     try:
-        code = podman.run("wait", f"{POD}-{name}", timeout_s=30).stdout.strip()
+        code = podman.run("wait", f"{POD}-{name}", timeout_s=STOPPED_WITHIN_S).stdout.strip()
     except subprocess.TimeoutExpired:
         pytest.fail(f"{name} does not hear SIGTERM")
 

@@ -1,10 +1,10 @@
 """The container image of the static page, built, and run as the Pods of its Deployment are."""
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,8 @@ from step4_docker.container_images.catalogue import local_name
 from step5_orchestration.deploy.gke.cost import quantity
 from step5_orchestration.deploy.gke.manifests import MANIFESTS, Manifest, containers, pod_of
 from tests.app.serving import free_port
-from tests.app.step4.docker_host import REVISION
+from tests.app.step3.events_system import eventually
+from tests.app.step4.docker_host import REVISION, wait_until_healthy
 from tests.app.step5.kubernetes_rendered import STATIC_SITE, named
 from tests.app.step5.pod_in_docker import in_docker
 
@@ -56,24 +57,11 @@ def running(client: DockerClient, container_image: str, folder: Path) -> Iterato
     pod = in_docker(pod_of(deployment()), folder)
     container = client.containers.run(container_image, detach=True, ports={"8080/tcp": ("127.0.0.1", port)}, **pod)
     try:
-        site = Site(container, port)
-        wait_until_ready(site)
-        yield site
+        probe = next(containers(deployment()))["readinessProbe"]["httpGet"]
+        wait_until_healthy(container, f"http://127.0.0.1:{port}{probe['path']}")
+        yield Site(container, port)
     finally:
         container.remove(force=True)
-
-
-def wait_until_ready(site: Site) -> None:
-    """Ask as the Pod's readiness probe does."""
-    path = next(containers(deployment()))["readinessProbe"]["httpGet"]["path"]
-    for _ in range(200):
-        try:
-            assert site.get(path).text == "nginx answers\n"
-        except requests.ConnectionError:
-            time.sleep(0.05)  # not listening yet
-        else:
-            return
-    raise AssertionError(site.container.logs().decode())
 
 
 @pytest.fixture(scope="module")
@@ -142,23 +130,31 @@ def test_a_request_on_its_way_is_answered_when_the_pod_is_told_to_stop_and_no_ne
     docker_client: DockerClient, container_image: str, tmp_path: Path
 ):
     with running(docker_client, container_image, tmp_path) as site:
-        with socket.create_connection(("127.0.0.1", site.port)) as request:
-            request.sendall(b"GET /page.css HTTP/1.1\r\nHost: here\r\n")
-            time.sleep(0.2)  # so that nginx has read it
+        with socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection:
+            request = b"GET /page.css HTTP/1.1\r\nHost: here\r\n"
+            # A whole request before it, in the same packet: once that is answered, nginx has read this one too.
+            connection.sendall(request + b"\r\n" + request)
+            answered(connection)
             site.container.kill(site.container.image.attrs["Config"]["StopSignal"])
-            wait_until_deaf(site)
+            eventually(lambda: is_deaf(site), within_s=60)
 
-            request.sendall(b"\r\n")
+            connection.sendall(b"\r\n")
 
-            assert request.recv(100).startswith(b"HTTP/1.1 200 OK")
+            assert answered(connection) == 200
         assert site.container.wait(timeout=30)["StatusCode"] == 0
 
 
-def wait_until_deaf(site: Site) -> None:
-    for _ in range(100):
-        try:
-            site.get("/healthz")
-        except requests.ConnectionError:
-            return
-        time.sleep(0.05)
-    raise AssertionError("new requests are taken still")
+def answered(connection: socket.socket) -> int:
+    """Read an answer to its end, and return its status."""
+    with HTTPResponse(connection) as answer:
+        answer.begin()
+        answer.read()
+        return answer.status
+
+
+def is_deaf(site: Site) -> bool:
+    try:
+        site.get("/healthz")
+    except requests.ConnectionError:
+        return True
+    return False

@@ -5,7 +5,6 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from step4_docker.container_images.catalogue import local_name
 from step5_orchestration.deploy.__main__ import main
 from step5_orchestration.deploy.spark.parameters import PARAMETERS
 from tests.app.step4.docker_host import REVISION
-from tests.app.step5.kubernetes_api import Cluster, Object, Server
+from tests.app.step5.kubernetes_api import Cluster, Object, Server, running
 from tests.app.step5.kubernetes_kinds import KINDS
 from tests.app.step5.pod_in_docker import HERE, in_docker
 from tests.app.step5.test_spark_container import EXECUTOR, FOLDER
@@ -55,12 +54,8 @@ def cluster() -> Iterator[tuple[Cluster, str]]:
         if one["kind"] in kinds:  # it knows nothing of roles
             metadata = one["metadata"]
             cluster.put(kinds[one["kind"]], metadata.get("namespace", ""), metadata["name"], one)
-    with Server(cluster) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with running(Server(cluster)) as server:
         yield cluster, f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +128,7 @@ def test_the_driver_cleans_and_trains_in_the_container_image_with_the_rights_and
 
     container = docker_client.containers.run(container_image, detach=True, extra_hosts=names, **settings)
     try:
-        code = container.wait(timeout=240)["StatusCode"]
+        code = container.wait(timeout=600)["StatusCode"]
         told = container.logs().decode()
     finally:
         container.remove(force=True)
