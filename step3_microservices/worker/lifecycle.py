@@ -27,6 +27,7 @@ from step3_microservices.worker.models import Loaded, ServedModels
 from step3_microservices.worker.runtime import Classifier, load_artifact
 
 _ANNOUNCED_EVERY_S = 1.0
+_STOPPED_WITHIN_S = 5.0
 _OLD_MODEL_KEPT_S = 60.0  # longer than any interactive request waits
 
 Chore = Callable[[], None]
@@ -79,7 +80,11 @@ def check_golden(config: Config, classifier: Classifier) -> None:
 
 
 class Lifecycle:
-    """Says once a second that this worker is there, and looks whether another version of its model is wanted."""
+    """Says once a second that this worker is there, and looks whether another version of its model is wanted.
+
+    Each chore has a thread of its own: to fetch and load a model may take longer than gateways believe in a worker that
+    says nothing.
+    """
 
     def __init__(self, config: Config, redis: Redis, models: ServedModels, metrics: Metrics, jobs: JobStore) -> None:
         """Name this process; `start` begins."""
@@ -88,37 +93,37 @@ class Lifecycle:
         self._redis = redis
         self._models = models
         self._metrics = metrics
-        self._search = partial(send_lost_jobs_again, jobs)
         self._stopped = Event()
-        self._thread = Thread(target=self._run, name="lifecycle", daemon=True)
+        chores: list[tuple[str, Chore, float, float]] = [
+            ("announce", self._announce, _ANNOUNCED_EVERY_S, 0),
+            ("search", partial(send_lost_jobs_again, jobs), config.visibility_timeout_s, config.visibility_timeout_s),
+            ("look", self._look, config.reload_interval_s, config.reload_interval_s),
+        ]
+        self._threads = [Thread(target=self._repeat, name=name, args=how, daemon=True) for name, *how in chores]
         self._refused: str | None = None
         self._forget_at = float("inf")
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
-        self._thread.start()
+        """Begin, in threads of its own."""
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Say that this worker is no longer there."""
         self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
+        deadline = monotonic() + _STOPPED_WITHIN_S
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=max(0.0, deadline - monotonic()))
         with suppress(RedisError):  # it will be forgotten in a few seconds anyway
             retire(self._redis, self.name)
 
-    def _run(self) -> None:
+    def _repeat(self, chore: Chore, interval_s: float, first_after_s: float) -> None:
         is_missed = False
-        due: dict[Chore, float] = {
-            self._search: self._config.visibility_timeout_s,
-            self._look: self._config.reload_interval_s,
-        }
-        next_at = {chore: monotonic() + interval_s for chore, interval_s in due.items()}
+        self._stopped.wait(first_after_s)
         while not self._stopped.is_set():
             try:
-                self._announce()
-                for chore in [chore for chore, at in next_at.items() if monotonic() >= at]:
-                    chore()
-                    next_at[chore] = monotonic() + due[chore]
+                chore()
                 is_missed = False
             except RedisError as error:
                 if not is_missed:
@@ -126,7 +131,7 @@ class Lifecycle:
                 is_missed = True
             except Exception:  # noqa: BLE001 - without this thread nobody would know of the worker any more
                 _log.exception("unforeseen")
-            self._stopped.wait(_ANNOUNCED_EVERY_S)
+            self._stopped.wait(interval_s)
 
     def _announce(self) -> None:
         card, speed = self._models.card, self._metrics.images_per_s
@@ -152,5 +157,6 @@ class Lifecycle:
             _log.error(error.detail, extra={"fields": {"code": error.code, "remedy": error.remedy, "artifact": wanted}})
             return
         self._forget_at = monotonic() + _OLD_MODEL_KEPT_S
-        self._announce()
+        if not self._stopped.is_set():
+            self._announce()
         _log.info("switched", extra={"fields": {"model_version": str(self._models.card.version)}})

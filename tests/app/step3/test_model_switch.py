@@ -1,6 +1,7 @@
 """Another version of the model, while people ask: loaded beside the old one, checked, switched to; and back."""
 
 import json
+import os
 import shutil
 import time
 from functools import partial
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from step3_microservices.presence import workers
 from step3_microservices.worker.artifacts import point
 from step3_microservices.worker.manifest import parse_manifest, version_of
 from tests.app.http_contract import CAT, CATS, labels
 from tests.app.step3.load import classify_once, clients
 from tests.app.step3.system import running
+from tests.app.step3.test_reliability import wait_until
 
 MODEL = "efficientnet_lite0"
 
@@ -44,11 +47,13 @@ def served(address):
     return requests.get(f"{address}/readyz", timeout=10).json().get("model_version", "")
 
 
-def wait_for(address, version, within_s=30):
-    deadline = time.monotonic() + within_s
-    while served(address) != version:
-        assert time.monotonic() < deadline, f"{served(address)} still answers"
-        time.sleep(0.1)
+def wait_for(address, version):
+    wait_until(lambda: served(address) == version)
+
+
+def told_of(system, version):
+    """Return what the worker has logged of a version, as lines."""
+    return "\n".join(line for line in system.worker_log.read_text().splitlines() if version in line)
 
 
 def test_a_version_is_switched_to_and_back_without_a_failed_request(source, tmp_path):
@@ -78,10 +83,29 @@ def test_a_damaged_version_is_not_switched_to_and_is_told(source, tmp_path):
         weights = folder / MODEL / second / "float32.bin"
         weights.write_bytes(weights.read_bytes()[:-1000] + bytes(1000))
         point(str(folder), MODEL, second)
-        time.sleep(2)
+        wait_until(lambda: '"level": "error"' in told_of(system, second))
+        time.sleep(1)  # it is looked at again
         answer = requests.post(f"{system.address}/v1/classify", data=CAT, timeout=30)
-        told = [json.loads(line) for line in system.worker_log.read_text().splitlines() if second in line]
+        told = [json.loads(line) for line in told_of(system, second).splitlines()]
 
     assert answer.json()["model_version"] == before
     assert labels(answer.json())[0] in CATS
     assert [line["code"] for line in told if line["level"] == "error"] == ["artifact_invalid"]
+
+
+def test_a_worker_whose_next_model_takes_its_time_is_there_all_the_while(source, tmp_path):
+    """The pointer is a pipe, and so is read for as long as nobody writes into it: a file system that hangs."""
+    folder, first, _ = source
+    pointer = folder / MODEL / "current"
+    with running(tmp_path, ARTIFACTS=str(folder), RELOAD_INTERVAL_S="0.3") as system:
+        pointer.unlink()
+        os.mkfifo(pointer)
+        with pointer.open("w") as held:  # which waits until somebody reads
+            system.redis.client.delete("workers")
+            wait_until(lambda: workers(system.redis.client))
+            answer = requests.post(f"{system.address}/v1/classify", data=CAT, timeout=30)
+            pointer.unlink()
+            pointer.write_text(first)
+            held.write(first)
+
+    assert labels(answer.json())[0] in CATS
