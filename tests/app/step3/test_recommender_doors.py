@@ -3,6 +3,7 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -25,7 +26,8 @@ EVENTS = {"events": [{"event_id": "e1"}]}
 
 
 def gateway(**settings):
-    """Return a client of the gateway's own app; nothing here needs Redis."""
+    """Return a client of the gateway's own app, which is in no hurry; nothing here needs Redis."""
+    settings = {"RECOMMENDER_TIMEOUT_S": "20"} | settings
     config = read_config({"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"} | settings)
     redis = connect(config.redis_url)
     celery = create_celery(config.redis_url, visibility_timeout_s=1)
@@ -36,7 +38,7 @@ def gateway(**settings):
 
 @pytest.fixture(scope="module")
 def client(recommender):
-    return gateway(RECOMMENDER_URL=recommender.address + "/", RECOMMENDER_TIMEOUT_S="0.5", MAX_RECOMMENDER_REQUESTS="4")
+    return gateway(RECOMMENDER_URL=recommender.address + "/")
 
 
 def assert_unavailable(response):
@@ -118,8 +120,9 @@ def test_analytics_come_through_with_a_policy_of_their_own(client, mood, path):
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_figures_may_take_longer_than_a_list(client, mood):
-    mood.delay_s = 0.7
+def test_figures_may_take_longer_than_a_list(recommender, mood):
+    client = gateway(RECOMMENDER_URL=recommender.address, RECOMMENDER_TIMEOUT_S="1")
+    mood.delay_s = 2
 
     assert client.get("/v1/analytics").status_code == 200
     assert_unavailable(client.get(RECOMMENDATIONS))
@@ -168,13 +171,13 @@ def test_without_a_recommender_each_door_says_so_and_the_page_has_no_slot(path):
 
 
 def test_a_recommender_that_is_not_there_is_a_problem_in_words_at_once():
-    client = gateway(RECOMMENDER_URL=f"http://127.0.0.1:{free_port()}")
+    client = gateway(RECOMMENDER_URL=f"http://127.0.0.1:{free_port()}", RECOMMENDER_TIMEOUT_S="60")
 
     started = time.monotonic()
     assert_unavailable(client.get(RECOMMENDATIONS))
     assert_unavailable(client.post("/v1/events", json=EVENTS))
 
-    assert time.monotonic() < started + 1
+    assert time.monotonic() < started + 30
 
 
 def test_one_that_breaks_off_is_asked_once_more_and_told_of(client, mood):
@@ -190,24 +193,29 @@ def test_one_that_closes_connections_without_a_word_answers_all_the_same(client,
     assert [client.get(RECOMMENDATIONS).status_code for _ in range(5)] == [200] * 5
 
 
-def test_one_that_hangs_costs_few_requests_a_short_time_and_the_others_none(client, mood):
-    mood.delay_s = 2
+def test_one_that_hangs_costs_few_requests_a_short_time_and_the_others_none(recommender, mood):
+    settings = {"RECOMMENDER_TIMEOUT_S": "4", "MAX_RECOMMENDER_REQUESTS": "4"}
+    client = gateway(RECOMMENDER_URL=recommender.address, **settings)
+    together = Barrier(12)
+    mood.may_answer.clear()
 
     def ask(_):
+        together.wait()
         started = time.monotonic()
         response = client.application.test_client().get(RECOMMENDATIONS)
         return response, time.monotonic() - started
 
     with ThreadPoolExecutor(12) as threads:
         replies = [*threads.map(ask, range(12))]
+    mood.may_answer.set()
 
     for response, _ in replies:
         assert_unavailable(response)
-    waited = [duration for _, duration in replies if duration > 0.4]
-    assert len(waited) <= 4
-    assert max(waited) < 1.5
-    assert len(mood.asked) <= 4
-    mood.delay_s = 0
+    waited = [duration for response, duration in replies if "does not answer" in response.json["detail"]]
+    refused = [duration for response, duration in replies if "As many requests" in response.json["detail"]]
+    assert (len(waited), len(refused), len(mood.asked)) == (4, 8, 4)
+    assert max(refused) < 4 <= min(waited)
+    assert max(waited) < 20
     assert client.get(RECOMMENDATIONS).status_code == 200, "its places are free again"
 
 

@@ -20,6 +20,7 @@ ITEMS = [
     ("app-7", "Tide Tables", "Weather", "🌊"),
     ("app-8", "Metronome", "Music", "🥁"),
 ]
+HELD_FOR_S = 60
 SIZES = {"300x250": 6, "728x90": 4, "320x50": 1}
 
 
@@ -34,6 +35,12 @@ class Asked:
     body: bytes
 
 
+def told_already() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Mood:
     """How it answers."""
@@ -41,6 +48,7 @@ class Mood:
     items: list[tuple[str, str, str, str]] = field(default_factory=lambda: [*ITEMS])
     says: object = None  # instead of an answer that makes sense
     delay_s: float = 0.0
+    may_answer: threading.Event = field(default_factory=told_already)  # a test may clear it, and set it again
     is_broken: bool = False
     hangs_up: bool = False  # after each answer, without having said so
     asked: list[Asked] = field(default_factory=list)
@@ -102,6 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         asked = Asked(self.command, parts.path, query, {k.lower(): v for k, v in self.headers.items()}, body)
         self.server.mood.asked.append(asked)
         time.sleep(self.server.mood.delay_s)
+        self.server.mood.may_answer.wait(HELD_FOR_S)
         return asked
 
     def reply(self, status: int, body: bytes, media_type: str, **headers: str) -> None:
