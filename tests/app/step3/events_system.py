@@ -1,8 +1,6 @@
 """Events, and the consumer that writes them, for tests: as its users run it, in a process of its own."""
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from redis import Redis
 
 from step3_microservices.recommender.event_forms import Event
 from step3_microservices.recommender.event_store import EventStore, KeptEvent
-from tests.app.serving import ROOT, free_port
+from tests.app.serving import ended, free_port, started
 
 CONSUMER = "step3_microservices.recommender.events_consumer"
 KEY = "step3:events"
@@ -24,12 +22,12 @@ KEY = "step3:events"
 class RunningConsumer:
     """A consumer and what it has logged."""
 
-    process: "subprocess.Popen[bytes]"
+    process: subprocess.Popen[bytes]
     output: Path
 
     @property
     def log(self) -> str:
-        return self.output.read_text()
+        return self.output.read_text() + self.output.with_suffix(".err").read_text()
 
     def kill(self) -> None:
         self.process.kill()
@@ -38,11 +36,7 @@ class RunningConsumer:
 
 def start_consumer(folder: Path, redis_url: str, database: str, **settings: str) -> RunningConsumer:
     output = folder / f"consumer-{free_port()}.out"
-    environment = os.environ | {"REDIS_URL": redis_url, "ANALYTICS_DATABASE": database} | settings
-    with output.open("wb") as stdout:
-        process = subprocess.Popen(
-            [sys.executable, "-m", CONSUMER], cwd=ROOT, env=environment, stdout=stdout, stderr=subprocess.STDOUT
-        )
+    process = started(CONSUMER, output, **{"REDIS_URL": redis_url, "ANALYTICS_DATABASE": database} | settings)
     return RunningConsumer(process, output)
 
 
@@ -53,7 +47,7 @@ def consuming(folder: Path, redis_url: str, database: str, **settings: str) -> I
         yield consumer
     finally:
         consumer.process.terminate()
-        consumer.process.wait(timeout=20)
+        ended(consumer.process, consumer.output)
 
 
 def event_json(number: int, event: str = "impression", **fields: object) -> dict[str, object]:
@@ -85,7 +79,7 @@ def kept(number: int, event: str = "impression", at: datetime | None = None, **f
     return KeptEvent.from_form(an_event(number, event, time=at.isoformat(), **fields), at)
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 20) -> None:
+def eventually(condition: Callable[[], bool], within_s: float = 60) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"

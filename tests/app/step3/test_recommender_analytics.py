@@ -22,9 +22,6 @@ from tests.app.page_contract import assert_accessible
 from tests.app.step3.events_system import kept
 from tests.app.step3.recommending import in_this_process, recommending
 
-NOW = datetime.now(UTC)
-TODAY = NOW.date()
-
 
 @pytest.fixture
 def store(tmp_path):
@@ -126,7 +123,8 @@ def any_store(request, store):
 
 
 def test_rates_are_told_by_arm_position_country_and_day(any_store):
-    yesterday = NOW - timedelta(days=1)
+    now = datetime.now(UTC)
+    yesterday = now - timedelta(days=1)
     one = {"list_id": "one", "user_id": "a", "arm": "control", "country": "DE"}
     two = {"list_id": "two", "user_id": "b", "arm": "collaborative", "country": "FR"}
     strangers = {"list_id": "three", "user_id": "", "arm": "none", "country": ""}
@@ -134,17 +132,17 @@ def test_rates_are_told_by_arm_position_country_and_day(any_store):
     figures = figures_of(any_store, [
         kept(1, item_id="x", position=1, at=yesterday, **one),
         kept(2, item_id="y", position=2, at=yesterday, **one),
-        kept(3, item_id="x", position=1, at=NOW, **two),
-        kept(4, item_id="x", position=1, at=NOW, **strangers),
+        kept(3, item_id="x", position=1, at=now, **two),
+        kept(4, item_id="x", position=1, at=now, **strangers),
         kept(2, "click", item_id="y", position=2, at=yesterday, **one),
-        kept(3, "dismiss", item_id="x", position=1, at=NOW, **two),
+        kept(3, "dismiss", item_id="x", position=1, at=now, **two),
     ])  # fmt: skip
 
     assert counts({"": figures.total}) == {"": (4, 1, 1)}
     assert counts(figures.by_arm) == {"control": (2, 1, 0), "collaborative": (1, 0, 1), "none": (1, 0, 0)}
     assert counts(figures.by_position) == {"1": (3, 0, 1), "2": (1, 1, 0)}
     assert counts(figures.by_country) == {"DE": (2, 1, 0), "FR": (1, 0, 1), "": (1, 0, 0)}
-    assert counts(figures.by_day) == {f"{yesterday.date()}": (2, 1, 0), f"{TODAY}": (2, 0, 1)}
+    assert counts(figures.by_day) == {f"{yesterday.date()}": (2, 1, 0), f"{now.date()}": (2, 0, 1)}
     assert figures.by_arm["control"].rate == 0.5
     assert (figures.by_arm["control"].low, figures.by_arm["control"].high) == wilson_interval(1, 2)
     (ratio,) = figures.sample_ratios
@@ -219,12 +217,14 @@ def test_an_item_of_a_list_counts_once_and_only_if_it_was_seen(store):
 
 
 def test_only_the_days_that_were_asked_for_count(store):
-    events = [kept(number, at=NOW - timedelta(days=number), list_id=f"list-{number}") for number in range(10)]
+    now = datetime.now(UTC)
+    today = now.date()
+    events = [kept(number, at=now - timedelta(days=number), list_id=f"list-{number}") for number in range(10)]
 
     figures = figures_of(store, events, days=3)
 
-    assert [*figures.by_day] == [f"{TODAY - timedelta(days=number)}" for number in (2, 1, 0)]
-    assert (figures.since, figures.until) == (TODAY - timedelta(days=2), TODAY)
+    assert [*figures.by_day] == [f"{today - timedelta(days=number)}" for number in (2, 1, 0)]
+    assert (figures.since, figures.until) == (today - timedelta(days=2), today)
 
 
 def test_countries_come_with_the_most_impressions_first(store):
@@ -298,13 +298,13 @@ def service(tmp_path_factory):
     folder = tmp_path_factory.mktemp("analytics")
     database = f"sqlite:///{folder}/analytics.sqlite"
     store, experiment, noise = EventStore(database), Experiment(), random.Random(1)
-    events = []
+    events, now = [], datetime.now(UTC)
     for number in range(900):
         user_id = f"user-{number % 300}"
         arm = experiment.arm(user_id)
         if arm == CONTROL and number % 300 < 150:
             continue
-        at = NOW - timedelta(days=number % 14)
+        at = now - timedelta(days=number % 14)
         given = {
             "list_id": f"l{number}",
             "item_id": "x",
@@ -409,7 +409,7 @@ def test_events_become_logs_by_day_and_the_day_that_runs_is_left_out(store, tmp_
         kept(1, at=at - timedelta(seconds=5)),
         kept(3, at=at, user_id=""),
         kept(4, "dismiss", at + timedelta(seconds=1), country=""),
-        kept(5, at=NOW),
+        kept(5, at=datetime.now(UTC)),
     ])  # fmt: skip
     monkeypatch.setenv("ANALYTICS_DATABASE", url_of(store))
     logs = tmp_path / "logs"

@@ -3,7 +3,6 @@
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,7 +14,7 @@ from step3_microservices.gateway.feedback_store import FEEDBACK, FeedbackStore
 from step3_microservices.gateway.problems import NotReadyError
 from step3_microservices.recommender.event_store import EVENTS, EventStore
 from tests.app.serving import ROOT
-from tests.app.step3.events_system import kept
+from tests.app.step3.events_system import eventually, kept
 
 AT_ONCE = 4
 OPEN = """
@@ -53,11 +52,10 @@ def test_several_processes_may_come_to_an_empty_database_at_once(database, tmp_p
         subprocess.Popen([sys.executable, "-c", OPEN, database, str(one), str(go)], cwd=ROOT, stderr=subprocess.PIPE)
         for one in ready
     ]
-    while not all(one.exists() for one in ready):
-        time.sleep(0.01)
+    eventually(lambda: all(one.exists() for one in ready))
     go.touch()
 
-    errors = [process.communicate(timeout=30)[1].decode() for process in processes]
+    errors = [process.communicate(timeout=60)[1].decode() for process in processes]
 
     assert [process.returncode for process in processes] == [0] * AT_ONCE, errors
     store = EventStore(database)

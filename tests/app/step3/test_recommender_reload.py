@@ -3,7 +3,7 @@
 import gc
 import logging
 import threading
-import time
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tests.app.step3.test_reliability import wait_until
 from tests.model.recommended import LISTS as OF_USERS
 from tests.model.recommended import written
 
+REFUSALS = 'recommender_reloads_total{outcome="refused"}'
 OTHER = {**OF_USERS, "ann": (7, 8, 9)}
 
 
@@ -183,14 +184,12 @@ def test_the_service_starts_without_an_artifact_and_takes_it_when_it_appears(tmp
         assert requests.get(f"{service.address}/readyz", timeout=10).json()["model_version"] == version
 
 
-def test_models_change_under_load_without_a_failed_request(tmp_path, source):
-    """Two processes, eight clients, and a model that changes all the time; a damaged one comes by, too."""
-    lists = {published(source, lists=given): given for given in (OF_USERS, OTHER, {**OF_USERS, "ann": (6,)})}
-    bad = written(source, trained_until=date(2026, 11, 23)).version
-    (source / bad / LISTS).write_bytes(b"not whole")
+@contextmanager
+def asking(address):
+    """Let eight clients ask as long as the block lasts; yield the answers and the failures."""
     answers, failures, stopping = [], [], threading.Event()
 
-    def ask(address):
+    def ask():
         with requests.Session() as session:
             while not stopping.is_set():
                 try:
@@ -200,21 +199,36 @@ def test_models_change_under_load_without_a_failed_request(tmp_path, source):
                 except requests.RequestException as error:
                     failures.append(error)
 
-    with recommending(tmp_path, source, WEB_PROCESSES="2", RELOAD_INTERVAL_S="0.05") as service:
-        clients = [threading.Thread(target=ask, args=(service.address,)) for _ in range(8)]
-        for client in clients:
-            client.start()
-        for version in [*lists, bad] * 3:
-            (source / CURRENT).write_text(f"{version}\n")
-            time.sleep(0.3)
+    clients = [threading.Thread(target=ask) for _ in range(8)]
+    for client in clients:
+        client.start()
+    try:
+        yield answers, failures
+    finally:
         stopping.set()
         for client in clients:
             client.join()
-        figures = requests.get(f"{service.address}/metrics", timeout=10).text
+
+
+def test_models_change_under_load_without_a_failed_request(tmp_path, source):
+    """Two processes, eight clients, and a model that changes all the time; a damaged one comes by, too."""
+    lists = {published(source, lists=given): given for given in (OF_USERS, OTHER, {**OF_USERS, "ann": (6,)})}
+    bad = written(source, trained_until=date(2026, 11, 23)).version
+    (source / bad / LISTS).write_bytes(b"not whole")
+
+    with (
+        recommending(tmp_path, source, WEB_PROCESSES="2", RELOAD_INTERVAL_S="0.05") as service,
+        asking(service.address) as (answers, failures),
+    ):
+        for version in [*lists, bad] * 3:
+            (source / CURRENT).write_text(f"{version}\n")
+            if version == bad:
+                wait_until(lambda: REFUSALS in requests.get(f"{service.address}/metrics", timeout=10).text)
+            else:
+                wait_until(lambda version=version: answers and answers[-1]["model_version"] == version)
 
     assert failures == []
     assert {answer["model_version"] for answer in answers} == {*lists}
     for answer in answers:
         expected = (*lists[answer["model_version"]]["ann"], 20)[:2]
         assert [item["item_id"] for item in answer["items"]] == [f"app-{number}" for number in expected]
-    assert 'recommender_reloads_total{outcome="refused"}' in figures

@@ -250,7 +250,7 @@ def test_a_redis_that_hangs_costs_events_alone(tmp_path):
             sent = [pool.submit(send) for _ in range(8)]
             wait_until(lambda: sum(one.done() for one in sent) >= 5)  # those that found no place
 
-            assert all(ask(service, user_id="ann", n=1).elapsed < timedelta(seconds=1) for _ in range(10))
+            assert all(ask(service, user_id="ann", n=1).elapsed < timedelta(seconds=4) for _ in range(10))
             hole.close()
             assert {one.result().status_code for one in sent} == {503}
 
