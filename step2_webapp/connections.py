@@ -2,18 +2,17 @@
 
 import selectors
 import socket
-import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any
 
-from gunicorn.util import close_graceful
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 _CLOSING_THREADS = 16
-_CLOSING_S = 2.0
+_SILENCE_S = 5.0
+_PIECE_BYTES = 64 * 1024
 
 
 class DeadlineWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
@@ -47,14 +46,14 @@ class DeadlineWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
             del self._begun[conn]
 
     def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
-        """Do gunicorn's own, but close on a thread: that lasts until the client closes too, or for two seconds."""
+        """Do gunicorn's own, but close on a thread: it may take a while until the client closes too."""
         if fs.cancelled() or fs.exception() or fs.result():
             super().finish_request(conn, fs)
             return
         self.nr_conns -= 1
-        # What a refused client still sends is read and thrown away: closed on unread bytes, Linux tells a proxy or a
-        # browser that the connection is broken, and they throw away the answer. gunicorn alone stops after 64 kB.
-        self._closing.submit(close_graceful, conn.sock, timeout=_CLOSING_S, max_drain=sys.maxsize)
+        with suppress(OSError):  # the client has gone
+            conn.sock.shutdown(socket.SHUT_WR)
+        self._closing.submit(_close, conn.sock, self.app.service.upload_timeout_s)
 
     def murder_pending(self) -> None:
         """Do gunicorn's own round of overdue connections, about once a second, and ours."""
@@ -68,3 +67,16 @@ class DeadlineWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
                     conn.sock.shutdown(socket.SHUT_RDWR)
                 elif age_s > config.upload_timeout_s:
                     conn.sock.shutdown(socket.SHUT_RD)  # the app sees the end, and can still say why
+
+
+def _close(sock: socket.socket, longest_s: float) -> None:
+    """Close when the client does, after some seconds of silence, or after the longest time in any case.
+
+    What a refused client still sends is read and thrown away: closed on unread bytes, Linux tells a proxy or a browser
+    that the connection is broken, and they throw away the answer. gunicorn alone stops after 64 kB.
+    """
+    until = monotonic() + longest_s
+    with sock, suppress(OSError):  # silence is one too
+        sock.settimeout(_SILENCE_S)
+        while sock.recv(_PIECE_BYTES) and monotonic() < until:
+            pass
