@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,15 @@ def wait_until_answered(address: str, process: "subprocess.Popen[bytes]") -> Non
         try:
             if requests.get(address, timeout=10).ok:
                 return
-        except requests.ConnectionError:
-            pass  # not listening yet
+        except (requests.ConnectionError, requests.Timeout):
+            pass  # not listening yet, or busy with its first picture
         time.sleep(0.1)
     raise AssertionError(f"{address} was not answered within {READY_WITHIN_S} s")
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Return once the condition holds; so long as a busy machine may take, and no test means to wait."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come to this"
+        time.sleep(0.01)

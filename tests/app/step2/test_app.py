@@ -23,7 +23,7 @@ from step2_webapp.app import create_app
 from step2_webapp.config import Config, ConfigError, read_config
 from step2_webapp.served_model import ServedModel
 from step2_webapp.uploads import Upload
-from tests.app.serving import free_port
+from tests.app.serving import free_port, wait_until
 from tests.app.tiny_classifier import TinyClassifier
 from tests.conftest import ROOT, SAMPLES
 
@@ -47,13 +47,13 @@ class Serving:
         self.failures = []
         config = Config(**{"golden_image": SAMPLES / "cat.jpg", "golden_labels": ("red", "green")} | settings)
         loads = loads or Event()
-        model = ServedModel(
+        self.model = ServedModel(
             lambda: (loads.wait(), classifier)[1],
             max_batch_size=config.max_batch_size,
             timeout_s=config.answer_timeout_s,
         )
-        self.app = create_app(config, model)
-        model.start(self.failures.append)
+        self.app = create_app(config, self.model)
+        self.model.start(self.failures.append)
         self.load = loads.set
 
     def ask(self, body=RED, path="/v1/classify", **arguments):
@@ -78,21 +78,11 @@ def serve(classifier):
     def make(**settings):
         served = Serving(classifier, **settings)
         served.load()
-        deadline = time.monotonic() + 5
-        while served.get("/readyz").json.get("detail") == "The model is being loaded.":
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        wait_until(lambda: served.get("/readyz").json.get("detail") != "The model is being loaded.")
         classifier.batch_sizes.clear()
         return served
 
     return make
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 # --- the model is late, wrong or broken ------------------------------------------------------------------------------
@@ -120,7 +110,7 @@ def test_a_model_that_cannot_be_loaded_is_reported():
 
 
 def test_what_takes_longer_than_anybody_wants_to_wait_is_given_up(serve, classifier):
-    served = serve(answer_timeout_s=0.1)
+    served = serve(answer_timeout_s=2)
     classifier.free.clear()
 
     response = served.ask()
@@ -200,18 +190,20 @@ def test_a_golden_picture_that_is_none_makes_a_service_unready(serve, tmp_path):
     assert "GOLDEN_IMAGE" in response.json["remedy"]
 
 
-def test_probes_of_a_service_that_is_not_ready_wait_for_none_of_each_other(serve, classifier):
-    served = serve(answer_timeout_s=30)
+def test_probes_of_a_service_that_is_not_ready_wait_for_none_of_each_other(serve, classifier, monkeypatch):
+    monkeypatch.setattr("step2_webapp.golden._TRUSTED_FOR_S", 0.0)
+    served = serve(answer_timeout_s=60)
     classifier.free.clear()
     with ThreadPoolExecutor(6) as clients:
         first = clients.submit(served.get, "/readyz")
+        wait_until(lambda: classifier.batch_sizes)
         started = time.monotonic()
         others = list(clients.map(lambda _: served.get("/readyz"), range(5)))
         waited_s = time.monotonic() - started
         classifier.free.set()
 
-    assert {response.status_code for response in others} <= {200, 503}
-    assert waited_s < 5
+    assert {response.status_code for response in others} == {503}
+    assert waited_s < 30, "the first one's own time"
     assert first.result().status_code == 200
 
 
@@ -220,14 +212,14 @@ def test_a_picture_that_finds_no_place_to_be_decoded_in_is_told_so(serve, monkey
 
     def slow(*arguments, **options):
         decoding.set()
-        assert go_on.wait(5)
+        assert go_on.wait(60)
         return decode(*arguments, **options)
 
-    served = serve(decoders=1, answer_timeout_s=0.2)
+    served = serve(decoders=1, answer_timeout_s=2)
     monkeypatch.setattr("step2_webapp.app.decode", slow)
     with ThreadPoolExecutor(1) as clients:
         first = clients.submit(served.ask, BLUE)
-        assert decoding.wait(5)
+        assert decoding.wait(60)
         second = served.ask(BLUE)
         go_on.set()
 
@@ -303,17 +295,11 @@ def waiting(serve, classifier):
             futures = []
             for number, (body, query) in enumerate(requests, 1):
                 futures.append(clients.submit(served.ask, body, query_string=query))
-                wait_until(lambda number=number: in_work(served) == number + 1)
-            time.sleep(0.1)  # from being counted to being in the queue
+                wait_until(lambda number=number: served.model._queue.qsize() == number)
             classifier.free.set()
         return busy.result(), [future.result() for future in futures]
 
     return ask_together
-
-
-def in_work(served):
-    text = served.get("/metrics").text
-    return float(re.search(r"^http_requests_in_progress (\S+)", text, re.MULTILINE)[1]) - 1
 
 
 def test_pictures_that_wait_together_are_predicted_in_one_call_and_each_gets_its_own_answer(serve, classifier, waiting):
@@ -358,7 +344,7 @@ def test_an_error_reaches_all_who_waited_and_the_next_request_works(serve, class
 
 
 def test_nobody_is_predicted_who_has_stopped_waiting(serve, classifier):
-    served = serve(answer_timeout_s=0.2)
+    served = serve(answer_timeout_s=2)
     classifier.free.clear()
 
     with ThreadPoolExecutor(4) as clients:
@@ -546,7 +532,7 @@ def test_whoever_asks_too_often_is_told_when_to_come_again(serve, classifier):
 
 
 def test_a_client_who_waits_as_told_is_answered(serve):
-    served = serve(rate_limit="1/second")
+    served = serve(rate_limit="1 per 4 seconds")
     served.ask()
 
     refusal = served.ask()
