@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect
 
 OPTIONS = (
     "--no-sandbox",  # build machines run as root
@@ -14,10 +14,12 @@ OPTIONS = (
     "--disable-background-networking",
     "--disable-component-update",
 )
+PATIENCE_MS = 30_000  # for what a page is expected to come to; Playwright's own five seconds suit an idle machine
 
 
 def launch(playwright: Playwright) -> Browser:
     """Start the browser without a window, or skip the tests that need one."""
+    expect.set_options(timeout=PATIENCE_MS)
     try:
         return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=OPTIONS)
     except Error as error:
