@@ -19,7 +19,7 @@ def lesson(name: str) -> list[str]:
 def told_by(name: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     settings = {**os.environ, **environment}
     return subprocess.run(
-        lesson(name), cwd=ROOT, env=settings, capture_output=True, text=True, timeout=120, check=False
+        lesson(name), cwd=ROOT, env=settings, capture_output=True, text=True, timeout=600, check=False
     )
 
 

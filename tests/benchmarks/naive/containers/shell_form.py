@@ -20,7 +20,7 @@ while not stopping:
     print("answered", flush=True)
 """
 FORMS = {"shell form": "CMD python serve.py", "exec form": 'CMD ["python", "serve.py"]'}
-PATIENCE_S = 2  # Docker's own is 10
+PATIENCE_S = 5  # Docker's own is 10
 
 
 def stopped(lesson: Lesson, command: str) -> str:
