@@ -16,8 +16,8 @@ from redis import Redis
 from step3_microservices.drift import Drift
 from step3_microservices.presence import newest_first
 from tests.app.http_contract import CAT, COFFEE, cut_short
-from tests.app.serving import free_port
-from tests.app.step3.events_system import consuming, event_json, eventually
+from tests.app.serving import READY_WITHIN_S, STOPPED_WITHIN_S, free_port
+from tests.app.step3.events_system import KEY, consuming, event_json, eventually
 from tests.app.step3.recommending import published, recommending
 from tests.app.step3.system import System, has_redis, running
 from tests.app.step3.test_figures import noise
@@ -31,7 +31,8 @@ MAY_BE_EMPTY = {
     'container_memory_used_bytes{job=~"$job"} / container_memory_limit_bytes{job=~"$job"}': "in no container",
     'increase(container_memory_kills_total{job=~"$job"}[1h])': "in no container",
 }
-# What Grafana would put in, for a Prometheus that looks every second.
+LOOKS_EVERY = "5s"  # no answer may take longer either
+# What Grafana would put in, for a Prometheus that has just begun.
 VARIABLES = {"$__rate_interval": "5m", "$job": ".+", ":15s]": ":1s]"}
 QUERIES = [
     pytest.param(target["expr"], id=f"{name} {target['refId']}")
@@ -58,8 +59,8 @@ class Prometheus:
         return answer["data"]["result"]
 
     def looks(self) -> int:
-        """Return how often it has looked at the service that it has looked at least often."""
-        counts = [int(one["value"][1]) for one in self.ask("count_over_time((up == 1)[5m:1s])")]
+        """Return how often it has been answered by the service that has answered least often."""
+        counts = [int(one["value"][1]) for one in self.ask("sum_over_time(up[5m])")]
         return min(counts) if len(counts) == len(JOBS) else 0
 
 
@@ -76,23 +77,23 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         recommender = stack.enter_context(recommending(folder, store, REDIS_URL=redis, CONTROL_SHARE="0.5"))
         stack.enter_context(consuming(folder, redis, database, EVENTS_METRICS_PORT=str(consumer_port)))
         use(system, recommender.address, 0)
-        eventually(lambda: took_drift_reference(system.redis.client))
+        eventually(lambda: took_drift_reference(system.redis.client), READY_WITHIN_S)
         addresses = system.address, f":{worker_port}", recommender.address, f":{consumer_port}"
         ports = {job: address.rpartition(":")[2] for job, address in zip(JOBS, addresses, strict=True)}
         prometheus = stack.enter_context(looking(folder / "prometheus", ports))
-        eventually(lambda: prometheus.looks() >= 2)
+        eventually(lambda: prometheus.looks() >= 1, READY_WITHIN_S)
         use(system, recommender.address, 1)
         before = prometheus.looks()
-        eventually(lambda: prometheus.looks() >= before + 2)
+        eventually(lambda: prometheus.looks() >= before + 2, READY_WITHIN_S)
         yield prometheus
 
 
 @contextmanager
 def looking(folder: Path, ports: dict[str, str]) -> Iterator[Prometheus]:
-    """Run Prometheus by the configuration of the containers, but for names and time: ports here, and every second."""
+    """Run Prometheus by the configuration of the containers, but for names and time: ports here, and more often."""
     file = as_mounted(folder)
     config = yaml.safe_load(file.read_text())
-    config["global"] = dict.fromkeys(config["global"], "1s")
+    config["global"] = dict.fromkeys(config["global"], LOOKS_EVERY)
     for scraped in config["scrape_configs"]:
         del scraped["dns_sd_configs"]
         scraped["static_configs"] = [{"targets": [f"127.0.0.1:{ports[scraped['job_name']]}"]}]
@@ -102,31 +103,39 @@ def looking(folder: Path, ports: dict[str, str]) -> Iterator[Prometheus]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(["prometheus", *options], stdout=log, stderr=log)
     try:
-        eventually(lambda: is_answered(f"http://{listen}/-/ready"))
+        eventually(lambda: is_answered(f"http://{listen}/-/ready"), READY_WITHIN_S)
         yield Prometheus(f"http://{listen}")
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=STOPPED_WITHIN_S)
 
 
 def is_answered(address: str) -> bool:
     try:
         return requests.get(address, timeout=5).ok
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 
 def use(system: System, recommender: str, number: int) -> None:
-    """Do once what people do: pictures, known and new and ruined, a job, a list, events, and one that is none."""
+    """Do once what people do: pictures, known and new and ruined, a job, a list, events, and one that is none.
+
+    Return when the job is done and the events are written, which others do behind.
+    """
     for body in (CAT, COFFEE, noise(3 * number), noise(3 * number + 1), cut_short()):
         requests.post(f"{system.address}/v1/classify", data=body, timeout=30)
-    requests.post(f"{system.address}/v1/jobs", data=noise(3 * number + 2), timeout=30)
+    job = requests.post(f"{system.address}/v1/jobs", data=noise(3 * number + 2), timeout=30).headers["Location"]
     for user in ("ann", "bob", ""):
         requests.get(f"{recommender}/v1/recommendations", params={"user_id": user}, timeout=10)
     kinds = ("impression", "impression", "click", "dismiss")
     events = [event_json(4 * number + place, kind) for place, kind in enumerate(kinds)]
     assert requests.post(f"{recommender}/v1/events", json={"events": events}, timeout=10).ok
     assert requests.post(f"{recommender}/v1/events", json={"events": ["none"]}, timeout=10).status_code == 400
+    eventually(lambda: is_done(system, job) and system.redis.client.xlen(KEY) == 0, READY_WITHIN_S)
+
+
+def is_done(system: System, job: str) -> bool:
+    return requests.get(system.address + job, timeout=10).json()["status"] == "done"
 
 
 def took_drift_reference(redis: Redis) -> bool:

@@ -17,7 +17,7 @@ from moto import mock_aws
 from step4_docker.container_images.catalogue import Revision
 from step4_docker.container_images.errors import PushError
 from step4_docker.container_images.push import Pusher, sign_in_to_ecr
-from tests.app.serving import free_port, wait_until_answered
+from tests.app.serving import STOPPED_WITHIN_S, free_port, wait_until_answered
 from tests.app.step4.docker_host import REVISION
 from tests.conftest import ROOT
 
@@ -46,7 +46,7 @@ def registry(tmp_path: Path) -> Iterator[str]:
         yield f"127.0.0.1:{port}/classifier"
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=STOPPED_WITHIN_S)
 
 
 def test_what_was_pushed_is_written_down_by_digest(

@@ -9,6 +9,7 @@ import requests
 from docker import DockerClient
 
 from step3_microservices.gateway.access import SECURITY_HEADERS
+from tests.app.step3.events_system import eventually
 from tests.app.step4.compose_file import SERVICES
 from tests.app.step4.stack import Stack, problem
 from tests.conftest import SAMPLES
@@ -86,14 +87,18 @@ def test_a_job_is_followed_through_the_front_end_while_it_runs(stack: Stack):
 
 
 def test_the_gateway_takes_nobody_for_whom_he_says_he_is(stack: Stack):
-    requests.get(f"{stack.address}/livez", headers={"X-Forwarded-For": "203.0.113.7"}, timeout=10)
+    response = requests.get(f"{stack.address}/livez", headers={"X-Forwarded-For": "203.0.113.7"}, timeout=10)
+    trace_id = response.headers["X-Trace-Id"]
 
-    log = stack.containers("gateway")[0].logs(tail=100).decode().splitlines()
-    lines = [json.loads(line) for line in log if line.startswith("{")]
-    asked = [line for line in lines if line.get("path") == "/livez" and line["client"] != "127.0.0.1"]
+    eventually(lambda: trace_id in log_of_gateway(stack))  # Docker takes a moment to bring a line there
+    (line,) = [json.loads(line) for line in log_of_gateway(stack).splitlines() if trace_id in line]
     front_end = stack.containers("frontend")[0].attrs["NetworkSettings"]["Networks"].values()
     # A client on this machine comes through the network's own address.
-    assert {line["client"] for line in asked} == {network["Gateway"] for network in front_end}
+    assert {line["client"]} == {network["Gateway"] for network in front_end}
+
+
+def log_of_gateway(stack: Stack) -> str:
+    return stack.containers("gateway")[0].logs(tail=100).decode()
 
 
 @pytest.mark.parametrize("name", ALWAYS)
@@ -161,21 +166,16 @@ def attached(stack: Stack, name: str) -> list[str]:
 
 
 def test_a_recommendation_is_made_by_the_trainer_and_answered_through_everything(stack: Stack):
-    before = requests.get(f"{stack.address}/v1/recommendations", params={"country": "DE"}, timeout=10)
+    before = recommended(stack)
 
     stack.compose("run", "--rm", "trainer")
 
     assert before.status_code == 503
-    items = wait_for_items(stack)
+    eventually(lambda: recommended(stack).ok, within_s=120)
+    items = recommended(stack).json()["items"]
     assert items
     assert {item["reason"] for item in items} <= {"country_top", "global_top"}
 
 
-def wait_for_items(stack: Stack) -> list[dict[str, Any]]:
-    session = requests.Session()
-    for _ in range(60):
-        answer = session.get(f"{stack.address}/v1/recommendations", params={"country": "DE"}, timeout=10)
-        if answer.ok:
-            return answer.json()["items"]
-        stack.python("gateway", "import time; time.sleep(0.5)")
-    raise AssertionError(answer.text)
+def recommended(stack: Stack) -> requests.Response:
+    return requests.get(f"{stack.address}/v1/recommendations", params={"country": "DE"}, timeout=10)
