@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -14,9 +15,10 @@ from tests.app.step3.upstream import ITEMS
 WIDE, MIDDLE, PHONE = {"width": 1280, "height": 800}, {"width": 700, "height": 900}, {"width": 390, "height": 740}
 SIZES = [(WIDE, "728x90", 4), (MIDDLE, "300x250", 6), (PHONE, "320x50", 1)]
 NONSENSE = {"items": [None, 1, {"item_id": 2}, {"item_id": "a"}]}
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 TROUBLE = [
     {"is_broken": True},
-    {"delay_s": 3},
+    {"delay_s": 20},
     {"items": []},
     {"says": [1]},
     {"says": {"items": "x"}},
@@ -32,7 +34,7 @@ SHIFTS = """() => new Promise((resolve) => {
 
 @pytest.fixture(scope="module")
 def service(recommender, artifacts, tmp_path_factory):
-    settings = {"ARTIFACTS": str(artifacts), "RECOMMENDER_URL": recommender.address}
+    settings = {"ARTIFACTS": str(artifacts), "RECOMMENDER_URL": recommender.address, "RECOMMENDER_TIMEOUT_S": "10"}
     with running(tmp_path_factory.mktemp("slot"), **settings) as system:
         yield system
 
@@ -55,11 +57,31 @@ def come_to(page):
 
 def until(page, condition):
     """Wait for what the browser sends by itself."""
-    for _ in range(100):
+    for _ in range(600):
         if condition():
             return
         page.wait_for_timeout(50)
     raise AssertionError("it did not come")
+
+
+def with_its_clock_held(visit, **settings):
+    """Open the page with a clock that a test moves on: real time passes, and nothing was in view for long by it."""
+    page = visit("/livez", **settings)
+    page.clock.install(time=NOON)
+    page.clock.pause_at(NOON + timedelta(seconds=1))
+    page.goto(page.url.replace("livez", ""))
+    expect(items(page)).to_have_count(4)
+    return page
+
+
+def looked_at(page):
+    """Wait until the browser has told the page what of the slot is in view now."""
+    page.evaluate(
+        """() => new Promise((told) => {
+            const observer = new IntersectionObserver(() => { observer.disconnect(); told(null); });
+            observer.observe(document.getElementById('recommended'));
+        })"""
+    )
 
 
 def show_another_tab(page, *, state):
@@ -76,11 +98,12 @@ def show_another_tab(page, *, state):
 @pytest.mark.parametrize("fitting", SIZES, ids=[size for _, size, _ in SIZES])
 def test_it_has_the_size_that_fits_and_moves_nothing_when_it_is_filled(visit, mood, look, fitting):
     viewport, size, count = fitting
-    mood.delay_s = 0.8
+    mood.may_answer.clear()
     page = visit(viewport=viewport)
     box = slot(page).bounding_box()
     shifts = page.evaluate(SHIFTS)  # the page's own script has its share
     expect(items(page)).to_have_count(0)
+    mood.may_answer.set()
     expect(titles(page)).to_have_text([title for _, title, *_ in ITEMS[:count]])
 
     assert f"{box['width']:.0f}x{box['height']:.0f}" == size
@@ -180,16 +203,22 @@ def test_what_is_half_in_view_for_a_second_was_seen_and_is_told_once_in_one_requ
 
 
 def test_what_was_only_scrolled_past_was_not_seen(visit, mood):
-    page = visit(viewport={"width": 1280, "height": 300})
-    expect(items(page)).to_have_count(4)
+    page = with_its_clock_held(visit, viewport={"width": 1280, "height": 300})
     for _ in range(3):
         come_to(page)
-        page.wait_for_timeout(600)
+        looked_at(page)
+        page.clock.run_for(600)
         page.evaluate("scrollTo(0, 0)")
-        page.wait_for_timeout(200)
-    page.wait_for_timeout(1200)
-
+        looked_at(page)
+        page.clock.run_for(200)
+    page.clock.run_for(1200)
+    page.wait_for_timeout(300)
     assert mood.events() == []
+
+    come_to(page)
+    looked_at(page)
+    page.clock.run_for(1200)
+    until(page, lambda: len(mood.named("impression")) == 4)
 
 
 def test_what_is_less_than_half_in_view_was_not_seen(visit, mood):
@@ -205,25 +234,27 @@ def test_what_is_less_than_half_in_view_was_not_seen(visit, mood):
 
 
 def test_nobody_sees_what_is_in_a_tab_behind(visit, mood):
-    page = visit(viewport=WIDE)
-    expect(items(page)).to_have_count(4)
+    page = with_its_clock_held(visit, viewport=WIDE)
     come_to(page)
+    looked_at(page)
+    page.clock.run_for(500)
     show_another_tab(page, state="hidden")
-    page.wait_for_timeout(1300)
+    page.clock.run_for(1300)
+    show_another_tab(page, state="visible")
+    page.clock.run_for(900)
+    page.wait_for_timeout(300)
     assert mood.events() == []
 
-    show_another_tab(page, state="visible")
-    page.wait_for_timeout(500)
-    assert mood.events() == []
+    page.clock.run_for(300)
     until(page, lambda: len(mood.named("impression")) == 4)
 
 
 def test_what_was_seen_just_before_the_page_is_left_is_told_too(visit, mood, service):
-    page = visit(viewport=WIDE)
-    expect(items(page)).to_have_count(4)
-    page.evaluate("window.setTimeout = ((real) => (tell, ms) => real(tell, ms === 100 ? 60000 : ms))(setTimeout); null")
+    page = with_its_clock_held(visit, viewport=WIDE)
     come_to(page)
-    page.wait_for_timeout(1300)
+    looked_at(page)
+    page.clock.run_for(1050)  # seen, and not yet told
+    page.wait_for_timeout(300)
     assert mood.events() == []
 
     page.goto(service.address + "/docs/problems")
@@ -272,7 +303,7 @@ def test_what_somebody_else_has_stored_does_no_harm(visit, mood):
 
 
 def test_a_service_that_asks_for_a_key_gets_it_with_each_event(visit, mood, service, recommender, tmp_path):
-    settings = {"REDIS_URL": service.redis.url, "RECOMMENDER_URL": recommender.address}
+    settings = {"REDIS_URL": service.redis.url, "RECOMMENDER_URL": recommender.address, "RECOMMENDER_TIMEOUT_S": "10"}
     key = {"API_KEYS_SHA256": hashlib.sha256(KEY.encode()).hexdigest()}
     with serving(GATEWAY, tmp_path, until_ready=False, **settings, **key) as guarded:
         page = visit(service=guarded, viewport=WIDE)
@@ -342,7 +373,7 @@ def test_without_a_script_nothing_is_there(visit, mood):
 
 
 @pytest.mark.parametrize(
-    "trouble", [{"is_broken": True}, {"delay_s": 3}, {"items": []}], ids=lambda one: next(iter(one))
+    "trouble", [{"is_broken": True}, {"delay_s": 20}, {"items": []}], ids=lambda one: next(iter(one))
 )
 def test_a_recommender_in_trouble_leaves_the_slot_empty_and_the_classifier_alive(visit, mood, trouble):
     for name, value in trouble.items():
