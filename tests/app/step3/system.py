@@ -7,14 +7,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from time import time
 
 import psutil
 import pytest
 from redis import Redis
 
+from step3_microservices.presence import workers
 from step3_microservices.redis_server import redis_program, start_redis
 from tests.app.serving import Served, ended, free_port, serving, started
 
+BELIEVED_IN_FOR_S = 120  # longer than any test holds a worker, or waits for one that comes back
 GATEWAY, WORKER = "step3_microservices.gateway.serve", "step3_microservices.worker.serve"
 
 
@@ -68,6 +71,27 @@ class System:
     def worker_processes(self) -> list[psutil.Process]:
         """Those that hold a model, not the one that looks after them."""
         return psutil.Process(self.worker.pid).children()
+
+    def believe_in_workers(self) -> None:
+        """Let gateways miss none of those that are there now and cannot say so, however slow this machine is."""
+        redis = self.redis.client
+        for worker in workers(redis):
+            redis.expire(f"worker:{worker.name}", BELIEVED_IN_FOR_S)
+            redis.zadd("workers", {worker.name: time() + BELIEVED_IN_FOR_S})
+
+
+@contextmanager
+def nobody_working(system: System) -> Iterator[None]:
+    """Hold the worker as it is; gateways do not miss it."""
+    processes = system.worker_processes()
+    for process in processes:
+        process.suspend()
+    try:
+        system.believe_in_workers()
+        yield
+    finally:
+        for process in processes:
+            process.resume()
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from tests.app.client_contract import ClientContract
 from tests.app.http_contract import CAT, CATS, labels
 from tests.app.moody import problem
 from tests.app.serving import free_port, serving
-from tests.app.step3.system import GATEWAY, running
-from tests.app.step3.test_page import new_picture, worker_held
+from tests.app.step3.system import GATEWAY, nobody_working, running
+from tests.app.step3.test_page import new_picture
 from tests.conftest import SAMPLES
 
 LATE = {"status": 504, "code": "deadline_exceeded", "detail": "It is late.", "remedy": "Come again.", "trace_id": "4b"}
@@ -63,14 +63,14 @@ def test_a_picture_is_left_and_its_answer_waited_for(client, picture):
 
 
 def test_a_job_tells_how_it_is_until_it_has_ended(client, service):
-    with worker_held(service):
+    with nobody_working(service):
         job_ids = [client.submit(new_picture()) for _ in range(3)]
         found = client.job(job_ids[2])
         assert (found["job_id"], found["status"], found["position"]) == (job_ids[2], "queued", 3)
         with pytest.raises(UnfinishedError, match=r"within 0\.2 s; it is queued"):
             client.wait(job_ids[2], timeout_s=0.2)
 
-    assert len(client.wait(job_ids[2], timeout_s=20)["predictions"]) == 5
+    assert len(client.wait(job_ids[2], timeout_s=60)["predictions"]) == 5
     assert client.job(job_ids[2])["status"] == "done"
 
 
@@ -87,14 +87,14 @@ def test_the_same_key_is_the_same_job_and_without_one_each_is_its_own(client):
 
 
 def test_what_has_not_begun_can_be_cancelled_and_what_has_ended_cannot(client, service):
-    with worker_held(service):
+    with nobody_working(service):
         job_ids = [client.submit(new_picture()) for _ in range(3)]
         assert client.cancel(job_ids[2])["status"] == "cancelled"
         assert client.cancel(job_ids[2])["status"] == "cancelled"
         with pytest.raises(CancelledError):
             client.wait(job_ids[2])
 
-    client.wait(job_ids[0], timeout_s=20)
+    client.wait(job_ids[0], timeout_s=60)
     with pytest.raises(ProblemError) as caught:
         client.cancel(job_ids[0])
     assert (caught.value.status, caught.value.problem_code) == (409, "job_started")
@@ -115,15 +115,15 @@ def test_a_full_queue_is_waited_for(service, tmp_path):
     settings = {"REDIS_URL": service.redis.url, "MAX_QUEUED_JOBS": "2"}
     with serving(GATEWAY, tmp_path, **settings) as small, Client(small.address) as client:
         job_ids = []
-        with worker_held(service):
+        with nobody_working(service):
             job_ids += [client.submit(new_picture()) for _ in range(2)]
             patient = threading.Thread(target=lambda: job_ids.extend(client.submit(new_picture()) for _ in range(3)))
             patient.start()
             time.sleep(0.5)
             assert len(job_ids) <= 3, "one may be on its way to the worker"
-        patient.join(30)
+        patient.join(60)
 
-        assert all(client.wait(job_id, timeout_s=20)["predictions"] for job_id in job_ids)
+        assert all(client.wait(job_id, timeout_s=60)["predictions"] for job_id in job_ids)
     assert len({*job_ids}) == 5
 
 
@@ -162,8 +162,9 @@ def test_a_job_is_asked_about_again_and_again_and_less_and_less_often(moody):
     times = [time for time, *_ in server.asked]
     pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert len(times) == 8
-    assert pauses[0] < 0.1
-    assert pauses[-1] > 2 * pauses[0]
+    often = min(pauses[:3])  # any of them may have met a busy moment
+    assert often < 0.5
+    assert pauses[-1] > 2 * often
 
 
 def test_a_service_that_is_gone_for_a_moment_is_asked_again(moody):
