@@ -73,4 +73,4 @@ def test_an_interrupted_lesson_leaves_no_process_behind(stop: signal.Signals):
     process.send_signal(stop)
 
     assert process.wait(timeout=60) != 0
-    assert psutil.wait_procs(children, timeout=20)[1] == []
+    assert psutil.wait_procs(children, timeout=60)[1] == []

@@ -7,6 +7,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from step3_microservices.recommender.event_store import EventStore
 from tests.app.page_contract import assert_accessible
 from tests.app.serving import serving
 from tests.app.step2.test_schemathesis import st_run
@@ -25,16 +26,20 @@ def store(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def service(store, tmp_path_factory):
+def database(tmp_path_factory):
+    return f"sqlite:///{tmp_path_factory.mktemp('database')}/analytics.sqlite"
+
+
+@pytest.fixture(scope="module")
+def service(store, database, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    database = f"sqlite:///{folder}/analytics.sqlite"
     published(store)
     with ExitStack() as running:
         redis = running.enter_context(redis_server(folder))
         settings = {"REDIS_URL": redis.url, "ANALYTICS_DATABASE": database}
         running.enter_context(consuming(folder, redis.url, database))
         recommender = running.enter_context(recommending(folder, store, **settings))
-        settings |= {"RECOMMENDER_URL": recommender.address}
+        settings |= {"RECOMMENDER_URL": recommender.address, "RECOMMENDER_TIMEOUT_S": "4"}
         yield running.enter_context(serving(GATEWAY, folder, until_ready=False, **settings))
 
 
@@ -57,14 +62,16 @@ def figures(service):
     return response.json()
 
 
-def test_what_is_shown_clicked_and_hidden_is_counted_and_shown_to_whoever_wants_to_know(page, service, look):
+def test_what_is_shown_clicked_and_hidden_is_counted_and_shown_to_whoever_wants_to_know(page, service, database, look):
+    events = EventStore(database)
     expect(titles(page)).to_have_text(FIRST)
     page.locator("#recommended").scroll_into_view_if_needed()
-    page.wait_for_timeout(1400)
+    eventually(lambda: events.count() == 4)
     page.get_by_role("button", name=re.compile("^App 1")).click()
     page.get_by_role("button", name="Hide App 2").click()
     expect(titles(page)).to_have_text(["App 0", "App 1", "App 4", "App 3"])
-    page.wait_for_timeout(1400)
+    eventually(lambda: events.count() == 7)
+    events.close()
 
     page.goto(f"{service.address}/")
     expect(titles(page)).to_have_text(["App 0", "App 1", "App 3", "App 4"])
@@ -73,7 +80,7 @@ def test_what_is_shown_clicked_and_hidden_is_counted_and_shown_to_whoever_wants_
         total = figures(service)["total"]
         return (total["clicks"], total["dismissals"]) == (1, 1) and total["impressions"] >= 5
 
-    eventually(counted, within_s=30)  # figures are kept for some seconds
+    eventually(counted)  # figures are kept for some seconds
     assert figures(service)["by_arm"]["collaborative"]["clicks"] == 1
     assert figures(service)["by_country"]["DE"]["clicks"] == 1
     assert figures(service)["by_position"]["2"]["clicks"] == 1

