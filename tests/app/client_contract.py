@@ -123,7 +123,7 @@ class ClientContract:
             client.classify(CAT)
 
         assert len(server.asked) == 1
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20, "it waits 30 s at most"
 
     def test_tries_come_to_an_end(self, moody):
         server = moody(problem(503, Retry_After="0"))

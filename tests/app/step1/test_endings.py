@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 
+from tests.app.serving import wait_until
 from tests.conftest import SAMPLES
 
 CAT = SAMPLES / "cat.jpg"
@@ -138,12 +139,15 @@ def test_a_reader_that_goes_away_ends_the_script_quietly(start, many_pictures):
     assert complaints == ""
 
 
+def size_of(path):
+    return path.stat().st_size if path.exists() else 0
+
+
 @pytest.mark.parametrize("form", ["json", "jsonl", "csv"])
 def test_ctrl_c_ends_cleanly_with_what_was_done_written_out(start, many_pictures, tmp_path, form):
     output = tmp_path / "answers"
     process = start(many_pictures, "--format", form, "--output", output, stderr=subprocess.PIPE, text=True)
-    while not output.exists() or output.stat().st_size < 20_000:
-        assert process.poll() is None
+    wait_until(lambda: size_of(output) >= 20_000)
 
     process.send_signal(signal.SIGINT)
     _, complaints = process.communicate(timeout=60)
@@ -165,8 +169,7 @@ def test_ctrl_c_ends_the_wait_for_standard_input_and_what_came_before_it_is_answ
     process = start(
         CAT, "-", "--format", "jsonl", "--output", output, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    while not output.exists() or output.stat().st_size == 0:
-        assert process.poll() is None
+    wait_until(lambda: size_of(output) > 0)
 
     process.send_signal(signal.SIGINT)
     complaints = process.stderr.read()

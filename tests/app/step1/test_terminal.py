@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.app.step1.conftest import ENVIRONMENT
 from tests.conftest import SAMPLES
@@ -39,8 +40,10 @@ def test_progress_shows_on_the_terminal_while_answers_go_into_a_pipe(start):
     process = start(SAMPLES, "--format", "csv", stdout=subprocess.PIPE, stderr=program_side, text=True)
     os.close(program_side)
 
-    answers, _ = process.communicate()
-    drawn = read_all(terminal)
+    with ThreadPoolExecutor(1) as eyes:  # a terminal that nobody reads is full soon, and halts who draws on it
+        drawing = eyes.submit(read_all, terminal)
+        answers, _ = process.communicate()
+        drawn = drawing.result()
 
     os.close(terminal)
     assert "4/4" in drawn
