@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -5,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.serving import free_port
 from tests.repo.checkout import BUILT_STEPS, ROOT, STEPS, copy, inside, section
 
 SERVE_AND_ASK = """
-import os, socket, subprocess, sys
+import os, subprocess, sys
 from pathlib import Path
 from {client} import Client
-with socket.create_server(("127.0.0.1", 0)) as probe:
-    port = str(probe.getsockname()[1])
-settings = os.environ | {{"PORT": port, "MODEL": "efficientnet_lite0"}}
+settings = os.environ | {{"MODEL": "efficientnet_lite0"}}
 server = subprocess.Popen([sys.executable, "-m", "{server}"], env=settings, stdout=subprocess.DEVNULL)
 try:
-    print(Client(f"http://127.0.0.1:{{port}}", tries=8).classify(Path("shared/samples/cat.jpg"))["predictions"][0])
+    client = Client("http://127.0.0.1:" + settings["PORT"], tries=12)
+    print(client.classify(Path("shared/samples/cat.jpg"))["predictions"][0])
 finally:
     server.terminate()
     sys.exit(server.wait())
@@ -68,7 +69,14 @@ def test_a_step_runs_from_a_copy_of_just_what_its_page_says(step: str, tmp_path:
     copy(inside(*folders), tmp_path)
     arguments, expected = SMOKE[step]
 
-    run = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert run.returncode == 0, f"a copy of {folders} does not run:\n{run.stdout}{run.stderr}"
     assert re.search(expected, run.stdout), run.stdout
