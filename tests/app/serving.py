@@ -100,9 +100,9 @@ def wait_until_answered(address: str, process: "subprocess.Popen[bytes]") -> Non
     raise AssertionError(f"{address} was not answered within {READY_WITHIN_S} s")
 
 
-def wait_until(condition: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object], within_s: float = 60) -> None:
     """Return once the condition holds; so long as a busy machine may take, and no test means to wait."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it does not come to this"
-        time.sleep(0.01)
+        time.sleep(0.02)

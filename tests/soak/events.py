@@ -16,7 +16,8 @@ from threading import Event as Flag
 import requests
 
 from step3_microservices.recommender.event_store import EventStore
-from tests.app.step3.events_system import KEY, RunningConsumer, event_json, eventually, start_consumer
+from tests.app.serving import wait_until
+from tests.app.step3.events_system import KEY, RunningConsumer, event_json, start_consumer
 from tests.app.step3.recommending import recommending
 from tests.app.step3.system import RedisServer, redis_server
 
@@ -40,7 +41,7 @@ def soak(_seconds: float) -> int:
                 sent.set()
                 left, in_hand = killing.result()
             store = EventStore(database)
-            eventually(lambda: redis.client.xlen(KEY) == 0, within_s=120)
+            wait_until(lambda: redis.client.xlen(KEY) == 0, within_s=120)
             counted = sum(cell.outcome.impressions for cell in store.outcomes(store.days()[0][0]))
             kept, seconds = store.count(), time.monotonic() - began
             store.close()
@@ -81,7 +82,7 @@ def kill_again_and_again(
     for _ in range(KILLS):
         before = store.count()
         consumer = start_consumer(folder, url, database, CLAIM_AFTER_S=CLAIM_AFTER_S)
-        eventually(lambda before=before: store.count() > before or sent.is_set(), within_s=60)
+        wait_until(lambda before=before: store.count() > before or sent.is_set(), within_s=60)
         time.sleep(0.02 * noise.random())
         consumer.kill()
         name = f"{socket.gethostname()}-{consumer.process.pid}"

@@ -1,8 +1,7 @@
 """Events, and the consumer that writes them, for tests: as its users run it, in a process of its own."""
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,13 +76,6 @@ def kept(number: int, event: str = "impression", at: datetime | None = None, **f
     """Return an event as it would be kept, had it happened and come at that time."""
     at = at or datetime.now(UTC)
     return KeptEvent.from_form(an_event(number, event, time=at.isoformat(), **fields), at)
-
-
-def eventually(condition: Callable[[], bool], within_s: float = 60) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
 
 
 def all_written(redis: Redis, store: EventStore, count: int) -> bool:

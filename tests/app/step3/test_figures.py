@@ -16,8 +16,7 @@ from PIL import Image
 
 from step3_microservices.drift import Drift
 from tests.app.http_contract import CAT, COFFEE, counted, cut_short
-from tests.app.serving import free_port
-from tests.app.step3.events_system import eventually
+from tests.app.serving import free_port, wait_until
 from tests.app.step3.system import GATEWAY, System, has_redis, nobody_working, running, serving
 from tests.conftest import ROOT
 
@@ -148,7 +147,7 @@ def test_drift_is_told_once_a_reference_was_taken_and_alerts_rest_on_figures_tha
     addresses = (system.address, f"http://127.0.0.1:{worker_port}")
     answers = sum(counted(address)["classifier_confidence_count",] for address in addresses)
     drift = Drift(system.redis.client, window_h=24, min_pictures=4)
-    eventually(lambda: drift.figures(version).window_pictures == answers)  # every few seconds they are flushed
+    wait_until(lambda: drift.figures(version).window_pictures == answers)  # every few seconds they are flushed
     environment = os.environ | {"REDIS_URL": system.redis.url, "DRIFT_MIN_PICTURES": "4"}
     command = [sys.executable, "-m", "step3_microservices.gateway.drift_reference"]
 

@@ -11,8 +11,7 @@ from PIL import Image
 
 from step3_microservices.contract import INTERACTIVE
 from tests.app.http_contract import CAT, COFFEE, assert_problem, cut_short, labels, parts, without_timings
-from tests.app.serving import serving
-from tests.app.step3.events_system import eventually
+from tests.app.serving import serving, wait_until
 from tests.app.step3.system import GATEWAY, System, nobody_working
 
 STATUSES = {"queued", "running", "done", "failed", "expired", "cancelled"}
@@ -143,7 +142,7 @@ def test_an_interactive_request_does_not_wait_behind_a_batch_of_jobs(system):
         with nobody_working(system):
             jobs = [add(system, picture(100 + number)).json()["job_id"] for number in range(60)]
             asked = client.submit(requests.post, f"{system.address}/v1/classify", data=picture(99), timeout=30)
-            eventually(lambda: system.redis.client.llen(INTERACTIVE) == 1)
+            wait_until(lambda: system.redis.client.llen(INTERACTIVE) == 1)
         answer = asked.result()
     assert {ended(system, job)["status"] for job in jobs} == {"done"}
 
@@ -159,7 +158,7 @@ def predicted_before(system: System, trace_id: str, jobs: set[str]) -> int:
         found = map(json.loads, system.worker_log.read_text().splitlines())
         return [line for line in found if line.get("job_id") in jobs or line.get("trace_id") == trace_id]
 
-    eventually(lambda: len(lines()) == len(jobs) + 1)
+    wait_until(lambda: len(lines()) == len(jobs) + 1)
     return next(place for place, line in enumerate(lines()) if line["trace_id"] == trace_id)
 
 

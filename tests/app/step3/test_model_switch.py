@@ -14,9 +14,9 @@ from step3_microservices.presence import workers
 from step3_microservices.worker.artifacts import point
 from step3_microservices.worker.manifest import parse_manifest, version_of
 from tests.app.http_contract import CAT, CATS, labels
+from tests.app.serving import wait_until
 from tests.app.step3.load import classify_once, clients
 from tests.app.step3.system import running
-from tests.app.step3.test_reliability import wait_until
 
 MODEL = "efficientnet_lite0"
 

@@ -19,8 +19,8 @@ from step3_microservices.gateway.redis_figures import RedisFigures
 from step3_microservices.process_figures import ProcessFigures
 from step3_microservices.recommender.event_stream import EventStream
 from tests.app.http_contract import counted
-from tests.app.serving import free_port
-from tests.app.step3.events_system import consuming, event_json, eventually
+from tests.app.serving import free_port, wait_until
+from tests.app.step3.events_system import consuming, event_json
 from tests.app.step3.recommending import published, recommending
 from tests.app.step3.system import has_redis, redis_server
 from tests.benchmarks.recommender.limits import limited
@@ -54,7 +54,7 @@ def test_every_process_of_a_service_tells_its_memory_processor_and_start(tmp_pat
 
     with recommending(tmp_path, tmp_path / "store", WEB_PROCESSES="2") as service:
         leader = psutil.Process(service.process.pid)
-        eventually(lambda: len(leader.children()) == 2)
+        wait_until(lambda: len(leader.children()) == 2)
         processes = [leader, *leader.children()]
         before = {one.pid: one.memory_info().rss for one in processes}  # one may still be starting
         figures = counted(service.address)
@@ -85,10 +85,10 @@ def test_events_are_told_from_the_door_to_the_database(tmp_path):
                 return counted(f"http://127.0.0.1:{port}")["recommender_events_total", f"outcome={outcome}"]
 
             with consuming(tmp_path, redis.url, database, EVENTS_METRICS_PORT=str(port)):
-                eventually(lambda: stream.backlog().events == 0 and written("written") == 20)
+                wait_until(lambda: stream.backlog().events == 0 and written("written") == 20)
                 consumer = counted(f"http://127.0.0.1:{port}")
                 send(service.address, range(30))
-                eventually(lambda: stream.backlog().events == 0 and written("known") == 20)
+                wait_until(lambda: stream.backlog().events == 0 and written("known") == 20)
                 consumer_later = counted(f"http://127.0.0.1:{port}")
             after = counted(service.address)
 
@@ -181,4 +181,4 @@ def test_redis_tells_how_full_it_is_and_when_it_cannot_write_its_file(tmp_path):
 def save_without_its_folder(redis: Redis, folder: Path) -> None:
     shutil.rmtree(folder)
     redis.bgsave()
-    eventually(lambda: not redis.info("persistence")["rdb_bgsave_in_progress"])
+    wait_until(lambda: not redis.info("persistence")["rdb_bgsave_in_progress"])

@@ -11,13 +11,13 @@ import pytest
 
 from step3_microservices.recommender.event_store import EventStore
 from step3_microservices.recommender.event_stream import EventReader, EventStream
+from tests.app.serving import wait_until
 from tests.app.step3.events_system import (
     CONSUMER,
     KEY,
     all_written,
     an_event,
     consuming,
-    eventually,
     kept,
 )
 from tests.app.step3.system import redis_server
@@ -94,9 +94,9 @@ def test_events_are_written_and_leave_the_stream(stream, redis, file, tmp_path):
     stream.add(numbers(0, 50))  # before anybody is there to take them
     with consuming(tmp_path, redis.url, file):
         store = EventStore(file)
-        eventually(lambda: all_written(redis.client, store, 50))
+        wait_until(lambda: all_written(redis.client, store, 50))
         stream.add(numbers(25, 50))
-        eventually(lambda: all_written(redis.client, store, 75))
+        wait_until(lambda: all_written(redis.client, store, 75))
     store.close()
 
     assert redis.client.xinfo_groups(KEY)[0]["pending"] == 0
@@ -114,7 +114,7 @@ def test_what_a_killed_consumer_had_taken_is_written_once_by_another(stream, red
         assert len(entries) == 10
 
     with consuming(tmp_path, redis.url, file, CLAIM_AFTER_S="0.5") as consumer:
-        eventually(lambda: all_written(redis.client, store, 30))
+        wait_until(lambda: all_written(redis.client, store, 30))
 
     store.close()
     assert '"written": 20, "known": 10, "refused": 0' in consumer.log
@@ -124,7 +124,7 @@ def test_sigterm_ends_it_within_moments_and_its_name_is_forgotten(stream, redis,
     stream.add(numbers(0, 5))
     with consuming(tmp_path, redis.url, file) as consumer:
         store = EventStore(file)
-        eventually(lambda: all_written(redis.client, store, 5))
+        wait_until(lambda: all_written(redis.client, store, 5))
         store.close()
 
         consumer.process.send_signal(signal.SIGTERM)
@@ -143,7 +143,7 @@ def test_what_is_no_event_is_logged_and_holds_nothing_up(stream, redis, file, tm
 
     with consuming(tmp_path, redis.url, file) as consumer:
         store = EventStore(file)
-        eventually(lambda: all_written(redis.client, store, 4))
+        wait_until(lambda: all_written(redis.client, store, 4))
         store.close()
 
     assert consumer.log.count('"no event"') == 2
@@ -155,14 +155,14 @@ def test_while_the_database_is_gone_events_wait(stream, redis, postgresql, tmp_p
     with consuming(tmp_path, redis.url, database) as consumer:
         store = EventStore(database)
         stream.add(numbers(0, 10))
-        eventually(lambda: all_written(redis.client, store, 10))
+        wait_until(lambda: all_written(redis.client, store, 10))
         postgresql.stop()
         stream.add(numbers(10, 700))
-        eventually(lambda: '"waiting"' in consumer.log)
+        wait_until(lambda: '"waiting"' in consumer.log)
         stream.add(numbers(710, 10))
         waiting = stream.backlog().events
         postgresql.start()
-        eventually(lambda: "working again" in consumer.log and all_written(redis.client, store, 720))
+        wait_until(lambda: "working again" in consumer.log and all_written(redis.client, store, 720))
         store.close()
 
     assert waiting == 710
@@ -177,11 +177,11 @@ def test_a_database_that_cannot_be_opened_is_tried_again(stream, redis, tmp_path
     database = f"sqlite:///{in_its_way}/analytics.sqlite"
 
     with consuming(tmp_path, redis.url, database) as consumer:
-        eventually(lambda: '"waiting"' in consumer.log)
+        wait_until(lambda: '"waiting"' in consumer.log)
         in_its_way.unlink()
-        eventually(lambda: "working again" in consumer.log)
+        wait_until(lambda: "working again" in consumer.log)
         store = EventStore(database)
-        eventually(lambda: all_written(redis.client, store, 10))
+        wait_until(lambda: all_written(redis.client, store, 10))
         store.close()
 
 
@@ -194,12 +194,12 @@ def test_while_redis_is_gone_it_waits_and_takes_up_what_redis_remembers(tmp_path
         stream = EventStream(redis.client)
         with consuming(tmp_path, redis.url, file) as consumer:
             stream.add(numbers(0, 10))
-            eventually(lambda: all_written(redis.client, store, 10))
+            wait_until(lambda: all_written(redis.client, store, 10))
             redis.stop()
-            eventually(lambda: '"waiting"' in consumer.log)
+            wait_until(lambda: '"waiting"' in consumer.log)
             redis.start()
             stream.add(numbers(10, 10))
-            eventually(lambda: all_written(redis.client, store, 20))
+            wait_until(lambda: all_written(redis.client, store, 20))
     store.close()
 
     assert consumer.log.count('"working again"') == 1

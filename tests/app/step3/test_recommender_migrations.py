@@ -13,8 +13,8 @@ from step3_microservices.analytics_database import METADATA, open_database
 from step3_microservices.gateway.feedback_store import FEEDBACK, FeedbackStore
 from step3_microservices.gateway.problems import NotReadyError
 from step3_microservices.recommender.event_store import EVENTS, EventStore
-from tests.app.serving import ROOT
-from tests.app.step3.events_system import eventually, kept
+from tests.app.serving import ROOT, wait_until
+from tests.app.step3.events_system import kept
 
 AT_ONCE = 4
 OPEN = """
@@ -52,7 +52,7 @@ def test_several_processes_may_come_to_an_empty_database_at_once(database, tmp_p
         subprocess.Popen([sys.executable, "-c", OPEN, database, str(one), str(go)], cwd=ROOT, stderr=subprocess.PIPE)
         for one in ready
     ]
-    eventually(lambda: all(one.exists() for one in ready))
+    wait_until(lambda: all(one.exists() for one in ready))
     go.touch()
 
     errors = [process.communicate(timeout=60)[1].decode() for process in processes]

@@ -17,8 +17,8 @@ from shared.recommender.manifest import LISTS
 from step3_microservices.gateway.problems import NotReadyError
 from step3_microservices.recommender.artifact_stores import CURRENT, ArtifactStore
 from step3_microservices.recommender.reload import REFUSED, SWAPPED, Served
+from tests.app.serving import wait_until
 from tests.app.step3.recommending import published, recommending
-from tests.app.step3.test_reliability import wait_until
 from tests.model.recommended import LISTS as OF_USERS
 from tests.model.recommended import written
 

@@ -13,11 +13,10 @@ import pytest
 import requests
 
 from step3_microservices.recommender.experiment import COLLABORATIVE, CONTROL, Experiment
-from tests.app.serving import ROOT, free_port
+from tests.app.serving import ROOT, free_port, wait_until
 from tests.app.step2.test_schemathesis import st_run
 from tests.app.step3.recommending import NO_REDIS, RECOMMENDER, published, recommending
 from tests.app.step3.system import redis_server
-from tests.app.step3.test_reliability import wait_until
 from tests.model.recommended import LISTS
 
 

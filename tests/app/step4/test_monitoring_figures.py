@@ -16,8 +16,8 @@ from redis import Redis
 from step3_microservices.drift import Drift
 from step3_microservices.presence import newest_first
 from tests.app.http_contract import CAT, COFFEE, cut_short
-from tests.app.serving import READY_WITHIN_S, STOPPED_WITHIN_S, free_port
-from tests.app.step3.events_system import KEY, consuming, event_json, eventually
+from tests.app.serving import READY_WITHIN_S, STOPPED_WITHIN_S, free_port, wait_until
+from tests.app.step3.events_system import KEY, consuming, event_json
 from tests.app.step3.recommending import published, recommending
 from tests.app.step3.system import System, has_redis, running
 from tests.app.step3.test_figures import noise
@@ -77,14 +77,14 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         recommender = stack.enter_context(recommending(folder, store, REDIS_URL=redis, CONTROL_SHARE="0.5"))
         stack.enter_context(consuming(folder, redis, database, EVENTS_METRICS_PORT=str(consumer_port)))
         use(system, recommender.address, 0)
-        eventually(lambda: took_drift_reference(system.redis.client), READY_WITHIN_S)
+        wait_until(lambda: took_drift_reference(system.redis.client), READY_WITHIN_S)
         addresses = system.address, f":{worker_port}", recommender.address, f":{consumer_port}"
         ports = {job: address.rpartition(":")[2] for job, address in zip(JOBS, addresses, strict=True)}
         prometheus = stack.enter_context(looking(folder / "prometheus", ports))
-        eventually(lambda: prometheus.looks() >= 1, READY_WITHIN_S)
+        wait_until(lambda: prometheus.looks() >= 1, READY_WITHIN_S)
         use(system, recommender.address, 1)
         before = prometheus.looks()
-        eventually(lambda: prometheus.looks() >= before + 2, READY_WITHIN_S)
+        wait_until(lambda: prometheus.looks() >= before + 2, READY_WITHIN_S)
         yield prometheus
 
 
@@ -103,7 +103,7 @@ def looking(folder: Path, ports: dict[str, str]) -> Iterator[Prometheus]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(["prometheus", *options], stdout=log, stderr=log)
     try:
-        eventually(lambda: is_answered(f"http://{listen}/-/ready"), READY_WITHIN_S)
+        wait_until(lambda: is_answered(f"http://{listen}/-/ready"), READY_WITHIN_S)
         yield Prometheus(f"http://{listen}")
     finally:
         process.terminate()
@@ -131,7 +131,7 @@ def use(system: System, recommender: str, number: int) -> None:
     events = [event_json(4 * number + place, kind) for place, kind in enumerate(kinds)]
     assert requests.post(f"{recommender}/v1/events", json={"events": events}, timeout=10).ok
     assert requests.post(f"{recommender}/v1/events", json={"events": ["none"]}, timeout=10).status_code == 400
-    eventually(lambda: is_done(system, job) and system.redis.client.xlen(KEY) == 0, READY_WITHIN_S)
+    wait_until(lambda: is_done(system, job) and system.redis.client.xlen(KEY) == 0, READY_WITHIN_S)
 
 
 def is_done(system: System, job: str) -> bool:

@@ -9,7 +9,7 @@ import requests
 from docker import DockerClient
 
 from step3_microservices.gateway.access import SECURITY_HEADERS
-from tests.app.step3.events_system import eventually
+from tests.app.serving import wait_until
 from tests.app.step4.compose_file import SERVICES
 from tests.app.step4.stack import Stack, problem
 from tests.conftest import SAMPLES
@@ -90,7 +90,7 @@ def test_the_gateway_takes_nobody_for_whom_he_says_he_is(stack: Stack):
     response = requests.get(f"{stack.address}/livez", headers={"X-Forwarded-For": "203.0.113.7"}, timeout=10)
     trace_id = response.headers["X-Trace-Id"]
 
-    eventually(lambda: trace_id in log_of_gateway(stack))  # Docker takes a moment to bring a line there
+    wait_until(lambda: trace_id in log_of_gateway(stack))  # Docker takes a moment to bring a line there
     (line,) = [json.loads(line) for line in log_of_gateway(stack).splitlines() if trace_id in line]
     front_end = stack.containers("frontend")[0].attrs["NetworkSettings"]["Networks"].values()
     # A client on this machine comes through the network's own address.
@@ -171,7 +171,7 @@ def test_a_recommendation_is_made_by_the_trainer_and_answered_through_everything
     stack.compose("run", "--rm", "trainer")
 
     assert before.status_code == 503
-    eventually(lambda: recommended(stack).ok, within_s=120)
+    wait_until(lambda: recommended(stack).ok, within_s=120)
     items = recommended(stack).json()["items"]
     assert items
     assert {item["reason"] for item in items} <= {"country_top", "global_top"}

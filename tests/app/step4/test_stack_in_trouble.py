@@ -14,7 +14,7 @@ import pytest
 import requests
 from docker import DockerClient
 
-from tests.app.step3.events_system import eventually
+from tests.app.serving import wait_until
 from tests.app.step3.load import Outcomes, clients, new_picture
 from tests.app.step4.docker_host import REVISION
 from tests.app.step4.stack import Stack, problem, running
@@ -78,7 +78,7 @@ def test_a_service_that_is_killed_costs_no_more_than_a_problem_and_comes_back(st
         wait_until_answered(stack)
         told_before = len(outcomes.statuses)
         # Who has waited for the one that was killed may be told a 504 yet.
-        eventually(lambda: 200 in outcomes.statuses[told_before:], within_s=90)
+        wait_until(lambda: 200 in outcomes.statuses[told_before:], within_s=90)
 
     assert outcomes.errors == []
     assert {*outcomes.statuses} <= PROMISED, Counter(outcomes.statuses)
@@ -110,7 +110,7 @@ def test_accepted_jobs_outlive_the_worker_and_redis(stack: Stack):
     accepted = [
         requests.post(f"{stack.address}/v1/jobs", data=new_picture(), timeout=10).headers["Location"] for _ in range(20)
     ]
-    eventually(lambda: is_written_down(stack))
+    wait_until(lambda: is_written_down(stack))
 
     stack.compose("kill", "--signal", "SIGKILL", "worker", "redis")
     stack.up("worker", "redis")

@@ -13,8 +13,7 @@ from step5_orchestration.deploy.gke.cost import quantity
 from step5_orchestration.deploy.gke.manifests import containers, pod_of
 from step5_orchestration.deploy.smoke_test import CAT, smoke_test
 from tests.app.http_contract import counted
-from tests.app.serving import READY_WITHIN_S, STOPPED_WITHIN_S
-from tests.app.step3.events_system import eventually
+from tests.app.serving import READY_WITHIN_S, STOPPED_WITHIN_S, wait_until
 from tests.app.step5.kubernetes_play import POD, TOGETHER, Podman, played
 from tests.app.step5.kubernetes_rendered import named
 
@@ -69,7 +68,7 @@ def test_what_is_in_work_is_answered_after_sigterm_and_then_the_gateway_ends(pla
         asking.putheader("Content-Type", "application/octet-stream")
         asking.putheader("Content-Length", str(len(picture)))
         asking.endheaders(picture[:1000])
-        eventually(lambda: counted(address)["http_requests_in_progress",] >= 2)  # it, and the one that asks
+        wait_until(lambda: counted(address)["http_requests_in_progress",] >= 2)  # it, and the one that asks
         podman.run("kill", "--signal", "TERM", f"{POD}-gateway")
         asking.send(picture[1000:])
         status = asking.getresponse().status

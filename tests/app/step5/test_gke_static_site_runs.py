@@ -15,8 +15,7 @@ from docker.models.containers import Container
 from step4_docker.container_images.catalogue import local_name
 from step5_orchestration.deploy.gke.cost import quantity
 from step5_orchestration.deploy.gke.manifests import MANIFESTS, Manifest, containers, pod_of
-from tests.app.serving import free_port
-from tests.app.step3.events_system import eventually
+from tests.app.serving import free_port, wait_until
 from tests.app.step4.docker_host import REVISION, wait_until_healthy
 from tests.app.step5.kubernetes_rendered import STATIC_SITE, named
 from tests.app.step5.pod_in_docker import in_docker
@@ -136,7 +135,7 @@ def test_a_request_on_its_way_is_answered_when_the_pod_is_told_to_stop_and_no_ne
             connection.sendall(request + b"\r\n" + request)
             answered(connection)
             site.container.kill(site.container.image.attrs["Config"]["StopSignal"])
-            eventually(lambda: is_deaf(site), within_s=60)
+            wait_until(lambda: is_deaf(site), within_s=60)
 
             connection.sendall(b"\r\n")
 

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from time import sleep, time
 
 from step3_microservices.recommender.event_store import EventStore
-from tests.app.step3.events_system import KEY, all_written, consuming, event_json, eventually
+from tests.app.serving import wait_until
+from tests.app.step3.events_system import KEY, all_written, consuming, event_json
 from tests.app.step3.recommending import recommending
 from tests.app.step3.system import RedisServer, redis_server
 from tests.benchmarks.figures import Figure, p99
@@ -48,7 +49,7 @@ def _steady(address: str, redis: RedisServer, database: str) -> Iterator[Figure]
         behind.append(redis.client.xlen(KEY))
     ended = time()
     accepted = (2 + ROUNDS * SECONDS) * PER_SECOND
-    eventually(lambda: all_written(redis.client, store, accepted), within_s=60)
+    wait_until(lambda: all_written(redis.client, store, accepted), within_s=60)
     store.close()
     each = [p99(times) * 1e3 for times in rounds]
     details = f"median of {ROUNDS} rounds of {SECONDS} s; each {', '.join(f'{one:.1f}' for one in each)}; p50 "
