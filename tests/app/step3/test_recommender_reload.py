@@ -216,16 +216,16 @@ def test_models_change_under_load_without_a_failed_request(tmp_path, source):
     bad = written(source, trained_until=date(2026, 11, 23)).version
     (source / bad / LISTS).write_bytes(b"not whole")
 
-    with (
-        recommending(tmp_path, source, WEB_PROCESSES="2", RELOAD_INTERVAL_S="0.05") as service,
-        asking(service.address) as (answers, failures),
-    ):
-        for version in [*lists, bad] * 3:
-            (source / CURRENT).write_text(f"{version}\n")
-            if version == bad:
-                wait_until(lambda: REFUSALS in requests.get(f"{service.address}/metrics", timeout=10).text)
-            else:
-                wait_until(lambda version=version: answers and answers[-1]["model_version"] == version)
+    with recommending(tmp_path, source, WEB_PROCESSES="2", RELOAD_INTERVAL_S="0.05") as service:
+        # Both: one that meets the damaged model first has none to go on with.
+        wait_until(lambda: service.output.read_text().count('"message": "serving"') == 2)
+        with asking(service.address) as (answers, failures):
+            for version in [*lists, bad] * 3:
+                (source / CURRENT).write_text(f"{version}\n")
+                if version == bad:
+                    wait_until(lambda: REFUSALS in requests.get(f"{service.address}/metrics", timeout=10).text)
+                else:
+                    wait_until(lambda version=version: answers and answers[-1]["model_version"] == version)
 
     assert failures == []
     assert {answer["model_version"] for answer in answers} == {*lists}
