@@ -29,6 +29,7 @@ export class Job {
   #stream;
   #isAsking = false;
   #isUnwanted = false;
+  #hasBegun = false;
   #failures = 0;
   #failing; // since when
 
@@ -98,7 +99,8 @@ export class Job {
     this.#failures = 0;
     this.#failing = null;
     if (ENDED.includes(state.status)) return this.#end(state);
-    if (!this.#isUnwanted) this.#tell(state);
+    this.#hasBegun ||= state.status === "running"; // for good: a stream and a reply overtake each other
+    if (!this.#isUnwanted) this.#tell(this.#hasBegun ? { status: "running" } : state);
     const pace = this.isListenedTo ? LONGEST_PAUSE : Math.min(SECOND + 100 * (state.position ?? 0), LONGEST_PAUSE);
     this.#lookIn(this.#isUnwanted ? 0 : pace);
   }

@@ -219,11 +219,20 @@ class TestJobs:
             else:
                 route.continue_()
 
+        def hold(route):
+            streams.append(route)
+
+        streams = []
         page.route(ONE_JOB, begun)
+        page.route(EVENTS, hold)
         with nobody_working(service):
             choose(page, *new_pictures(2))
             page.get_by_role("button", name="Cancel: 2.jpg").click()
             expect(cards(page).nth(1).locator(".waiting")).to_have_text("Being looked at …")
+            with page.expect_response(EVENTS):
+                for stream in streams:
+                    stream.continue_()  # and says that it waits, too late
+            page.wait_for_timeout(500)
             expect(page.get_by_role("button", name="Cancel: 2.jpg")).to_be_hidden()
 
         expect(outcome(page)).to_have_text("2 pictures: 2 answered.")
