@@ -1,7 +1,6 @@
 """What the tests share: the sample pictures, real models, and a hub for weights on this machine."""
 
 import signal
-import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from shared.classifier.native_logs import native_logs_held_back
+from tests.small_servers import answering
 
 with native_logs_held_back():
     from shared.classifier.keras_classifier import KerasClassifier
@@ -63,9 +63,5 @@ def web_folder(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """A folder and the address under which a real web server serves its files."""
     folder = tmp_path / "web"
     folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with answering(ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))) as server:
         yield folder, f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()

@@ -3,8 +3,8 @@
 `service` is a fixture of each step's own.
 """
 
-import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from docker import DockerClient
@@ -15,6 +15,7 @@ from step4_docker.container_images.catalogue import NAMES
 from tests.app.browser import launch, watched
 from tests.app.moody import Moody
 from tests.app.step4.docker_host import REVISION, docker_host, have_bases
+from tests.small_servers import answering
 
 
 @pytest.fixture(scope="module")
@@ -69,20 +70,8 @@ def look(request):
 @pytest.fixture
 def moody() -> Iterator:
     """Start such services as a test wants; see `Moody`."""
-    servers = []
-
-    def start(*replies) -> Moody:
-        server = Moody(*replies)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        servers.append((server, thread))
-        return server
-
-    yield start
-    for server, thread in servers:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with ExitStack() as stack:
+        yield lambda *replies: stack.enter_context(answering(Moody(*replies)))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from functools import partial
 from http.server import ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -31,6 +31,7 @@ from tests.app.serving import Served, free_port, serving, wait_until, wait_until
 from tests.app.step2.conftest import MODULE
 from tests.conftest import ROOT, QuietHandler
 from tests.model.test_images_damage import ruins
+from tests.small_servers import answering
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of a process")
 
@@ -157,13 +158,9 @@ class HubHandler(QuietHandler):
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
-    with Hub() as hub:
-        thread = Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with answering(Hub()) as hub:
         yield hub
         hub.may_give.set()
-        hub.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import io
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +18,7 @@ from tests.app.http_contract import TRACE_ID, TRACEPARENT
 from tests.app.serving import free_port
 from tests.app.step3.system import GATEWAY, System, running, serving
 from tests.conftest import ROOT
+from tests.small_servers import answering
 
 CLIENTS_SPAN = TRACEPARENT.split("-")[2]
 
@@ -67,12 +67,8 @@ class Receiver:
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
-    thread = threading.Thread(target=receiver.server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield receiver
-    receiver.server.shutdown()
-    thread.join()
-    receiver.server.server_close()
+    with answering(receiver.server):
+        yield receiver
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.small_servers import answering
+
 ITEMS = [
     ("app-1", "Night Sky Atlas", "Education", "🔭"),
     ("app-2", "Tram & Bus", "Travel", "🚋"),
@@ -143,11 +145,5 @@ def recommended(mood: Mood, query: dict[str, str]) -> dict[str, Any]:
 
 @contextmanager
 def upstream(port: int = 0) -> Iterator[Upstream]:
-    with Upstream(port) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(Upstream(port)) as server:
+        yield server

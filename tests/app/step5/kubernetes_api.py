@@ -8,12 +8,10 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
@@ -22,7 +20,6 @@ from tests.app.step5.kubernetes_controllers import Broken, reconcile, set_defaul
 from tests.app.step5.kubernetes_kinds import KINDS, Kind, by_plural
 
 Object = dict[str, Any]
-AnyServer = TypeVar("AnyServer", bound=ThreadingHTTPServer)
 Key = tuple[str, str, str]  # plural, namespace or "", name
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 WATCHED_S = 1.2  # kubectl calls less a failure
@@ -114,19 +111,6 @@ class Server(ThreadingHTTPServer):
                 "users": [{"name": "somebody", "user": {}}],
             }
         )
-
-
-@contextmanager
-def running(server: AnyServer) -> Iterator[AnyServer]:
-    """Have it answer as long as the block lasts; its thread ends also where the block fails."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 PATH = re.compile(

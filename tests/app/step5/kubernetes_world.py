@@ -15,7 +15,8 @@ import pytest
 from step5_orchestration.deploy.gke.kubectl import Kubectl
 from step5_orchestration.deploy.gke.manifests import NAMESPACE, pod_of
 from step5_orchestration.deploy.gke.workplace import Cluster as Target
-from tests.app.step5.kubernetes_api import Cluster, Key, Object, Server, running
+from tests.app.step5.kubernetes_api import Cluster, Key, Object, Server
+from tests.small_servers import answering
 
 PARTS = ("frontend", "gateway", "worker", "recommender", "trainer")
 REGISTRY = "us-central1-docker.pkg.dev/somebody/classifier"
@@ -134,7 +135,7 @@ def a_world(folder: Path) -> Iterator[World]:
         environment = stack.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("KUBECONFIG", str(folder / "kubeconfig"))
         environment.setenv("KUBECACHEDIR", str(folder / "discovery"))
-        stack.enter_context(running(world.server))
+        stack.enter_context(answering(world.server))
         world.site_at = stack.enter_context(served(world.site))
         world.prometheus = f"http://{stack.enter_context(served(world.answered_by_prometheus))}"
         (folder / "kubeconfig").write_text(world.server.kubeconfig)
@@ -163,5 +164,5 @@ def served(answer: Callable[[BaseHTTPRequestHandler], Object]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+    with answering(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"127.0.0.1:{server.server_address[1]}"

@@ -10,7 +10,7 @@ import pytest
 from step5_orchestration.deploy.errors import SmokeTestError
 from step5_orchestration.deploy.smoke_test import CAT, smoke_test
 from tests.app.serving import free_port
-from tests.app.step5.kubernetes_api import running
+from tests.small_servers import answering
 
 GOOD = {
     "predictions": [{"class_index": 281, "wnid": "n02123045", "label": "tabby", "probability": 0.6}],
@@ -48,7 +48,7 @@ def service(
         def log_message(self, *_: object) -> None:
             pass
 
-    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+    with answering(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}", pictures
 
 

@@ -18,12 +18,13 @@ from step4_docker.container_images.catalogue import local_name
 from step5_orchestration.deploy.__main__ import main
 from step5_orchestration.deploy.spark.parameters import PARAMETERS
 from tests.app.step4.docker_host import REVISION
-from tests.app.step5.kubernetes_api import Cluster, Object, Server, running
+from tests.app.step5.kubernetes_api import Cluster, Object, Server
 from tests.app.step5.kubernetes_kinds import KINDS
 from tests.app.step5.pod_in_docker import HERE, in_docker
 from tests.app.step5.test_spark_container import EXECUTOR, FOLDER
 from tests.model.recommender_spark import what_spark_lacks
 from tests.repo.checkout import ROOT
+from tests.small_servers import answering
 
 TEMPORARY = "/tmp"  # noqa: S108 - in a container
 DAYS = ["day=2026-09-01", "day=2026-09-02"]
@@ -54,7 +55,7 @@ def cluster() -> Iterator[tuple[Cluster, str]]:
         if one["kind"] in kinds:  # it knows nothing of roles
             metadata = one["metadata"]
             cluster.put(kinds[one["kind"]], metadata.get("namespace", ""), metadata["name"], one)
-    with running(Server(cluster)) as server:
+    with answering(Server(cluster)) as server:
         yield cluster, f"http://127.0.0.1:{server.server_address[1]}"
 
 
